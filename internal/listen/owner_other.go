@@ -1,0 +1,6 @@
+//go:build !linux
+
+package listen
+
+// owner is not known here.
+func owner(string) string { return "" }
