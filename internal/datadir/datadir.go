@@ -1,0 +1,55 @@
+// Package datadir holds a folder for one process: others are told who has it, and
+// nobody but the owner may look into it.
+package datadir
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// lockName is the file that carries the lock. It is never removed: a second file of
+// that name would carry a second lock.
+const lockName = ".lock"
+
+// Held is a folder that is ours until Close or the end of the process.
+type Held struct{ file *os.File }
+
+// Hold makes dir with mode 0700 if it is missing, and takes it for this process.
+// If another process has it, the error names the folder, that process, and --data as
+// the way out. The kernel lets go of the lock when the process ends, however it ends.
+func Hold(dir string) (*Held, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data folder %s: %w", dir, err)
+	}
+	// It may have been made by hand or under another umask: what lies here is private.
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("closing the data folder %s to others: %w: choose one that is yours with --data", dir, err)
+	}
+	path := filepath.Join(dir, lockName)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("locking the data folder %s: %w", dir, err)
+	}
+	if err := tryLock(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("data folder %s is in use%s: stop that process, or choose another folder with --data", dir, owner(path))
+	}
+	if err := f.Truncate(0); err == nil {
+		fmt.Fprintf(f, "pid %d (%s)\n", os.Getpid(), filepath.Base(os.Args[0])) // only for the message above
+	}
+	return &Held{f}, nil
+}
+
+// owner is who wrote the lock file last, as part of a sentence.
+func owner(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) == 0 {
+		return ""
+	}
+	return " by " + strings.TrimSpace(string(b))
+}
+
+// Close gives the folder back.
+func (h *Held) Close() error { return h.file.Close() }
