@@ -1,0 +1,79 @@
+package commitlog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Close syncs everything and writes down that the log ends here, so that the next
+// Open trusts it. Waiters get ErrClosed. A log that failed is only let go.
+func (l *Log) Close() error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	failed := l.Err()
+	if errors.Is(failed, ErrClosed) {
+		return nil
+	}
+	var err error
+	if failed == nil {
+		err = l.closeCleanly()
+	}
+	l.end()
+	if err != nil {
+		return fmt.Errorf("closing %s: %w", l.name, err)
+	}
+	return nil
+}
+
+// closeCleanly writes the last recovery point. No append comes in between,
+// because appending is held to the end.
+func (l *Log) closeCleanly() error {
+	l.appending.Lock()
+	defer l.appending.Unlock()
+	l.appending.active.noteTime()
+	l.mu.RLock()
+	c, segments, renamed := l.pointLocked(), l.mu.segments, l.mu.renamed
+	l.mu.RUnlock()
+	c.clean = true
+	if c == l.point && !renamed {
+		l.mu.Lock()
+		l.mu.err = ErrClosed // nothing has happened since it was opened
+		l.mu.Unlock()
+		return nil
+	}
+	p := pending{active: l.appending.active, position: c.position, end: c.end, renamed: renamed, sealed: segments[:len(segments)-1]}
+	p.sealed = slices.DeleteFunc(slices.Clone(p.sealed), func(s *segment) bool { return s.base < l.point.segment })
+	if err := l.commit(p); err != nil {
+		return err
+	}
+	if err := l.writeCheckpoint(c, l.appending.producers.encode(c.end), segments); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.mu.err = ErrClosed // before appending is let go
+	l.mu.Unlock()
+	return nil
+}
+
+// end lets go of all files and wakes who waits; Spans keep theirs.
+func (l *Log) end() {
+	l.mu.Lock()
+	l.mu.err = ErrClosed
+	segments := l.mu.segments
+	l.mu.Unlock()
+	l.appending.Lock()
+	for _, s := range segments {
+		s.retire()
+	}
+	l.appending.Unlock()
+	l.wake()
+}
+
+// Abandon ends the log at once and syncs nothing: its folder is about to be
+// removed, by the caller. Waiters get ErrClosed; held Spans stay readable.
+func (l *Log) Abandon() {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	l.end()
+}

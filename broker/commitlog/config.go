@@ -1,0 +1,111 @@
+package commitlog
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"time"
+)
+
+// Config steers one log. SetConfig changes all but LeaderEpoch, Now, Logger and
+// Cut while it runs.
+type Config struct {
+	SegmentBytes   int64            // roll before a segment grows past this many bytes; 0: 1 GiB
+	SegmentAge     time.Duration    // roll when the segment's first append is older, by the wall clock; 0: 7 days
+	IndexInterval  int              // bytes of log between two index entries; 0: 4096
+	RetentionBytes int64            // delete oldest segments while the log stays at least this big; 0 or less: no limit
+	RetentionAge   time.Duration    // delete a segment whose last append is older, by the wall clock; 0 or less: no limit
+	ProducerExpiry time.Duration    // forget an idempotent producer this long after its last append; 0: 7 days
+	MaxProducers   int              // idempotent producers remembered, the longest silent go first; 0: 20000, about 4 MB
+	LeaderEpoch    int32            // stamped into batches; a lower one than the log has seen is raised to that
+	Now            func() time.Time // the wall clock; nil: time.Now
+	Logger         *slog.Logger     // nil: discard
+	Cut            func(Cut)        // told what recovery cut; nil: Logger at level error
+	fs             fileSystem       // nil: the disk
+}
+
+// Defaults are Kafka's, but on the wall clock and without a size limit.
+func Defaults() Config {
+	return Config{
+		SegmentBytes:   1 << 30,
+		SegmentAge:     7 * 24 * time.Hour,
+		IndexInterval:  4096,
+		RetentionBytes: -1,
+		RetentionAge:   7 * 24 * time.Hour,
+		ProducerExpiry: 7 * 24 * time.Hour,
+		MaxProducers:   20000,
+	}
+}
+
+// Validate lists every complaint; zero values stand for defaults and are fine.
+func (c Config) Validate() error {
+	var bad []string
+	if c.SegmentBytes < 0 || c.SegmentBytes > math.MaxInt32 {
+		bad = append(bad, fmt.Sprintf("SegmentBytes (%d) must be between 1 and %d", c.SegmentBytes, math.MaxInt32))
+	}
+	if c.SegmentAge < 0 {
+		bad = append(bad, fmt.Sprintf("SegmentAge (%s) must not be negative", c.SegmentAge))
+	}
+	if c.IndexInterval < 0 {
+		bad = append(bad, fmt.Sprintf("IndexInterval (%d) must not be negative", c.IndexInterval))
+	}
+	if c.ProducerExpiry < 0 {
+		bad = append(bad, fmt.Sprintf("ProducerExpiry (%s) must not be negative", c.ProducerExpiry))
+	}
+	if c.MaxProducers < 0 {
+		bad = append(bad, fmt.Sprintf("MaxProducers (%d) must not be negative", c.MaxProducers))
+	}
+	if bad != nil {
+		return fmt.Errorf("commit log configuration: %s", strings.Join(bad, "; "))
+	}
+	return nil
+}
+
+// filled puts the defaults in place of zero values.
+func (c Config) filled() Config {
+	d := Defaults()
+	if c.SegmentBytes == 0 {
+		c.SegmentBytes = d.SegmentBytes
+	}
+	if c.SegmentAge == 0 {
+		c.SegmentAge = d.SegmentAge
+	}
+	if c.IndexInterval == 0 {
+		c.IndexInterval = d.IndexInterval
+	}
+	if c.ProducerExpiry == 0 {
+		c.ProducerExpiry = d.ProducerExpiry
+	}
+	if c.MaxProducers == 0 {
+		c.MaxProducers = d.MaxProducers
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.fs == nil {
+		c.fs = disk{}
+	}
+	if c.Cut == nil {
+		logger := c.Logger
+		c.Cut = func(cut Cut) { logger.Error(cut.String()) }
+	}
+	return c
+}
+
+// SetConfig changes sizes, ages and limits from the next append on; LeaderEpoch,
+// Now, Logger and Cut stay.
+func (l *Log) SetConfig(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := l.mu.cfg
+	cfg.LeaderEpoch, cfg.Now, cfg.Logger, cfg.Cut, cfg.fs = old.LeaderEpoch, old.Now, old.Logger, old.Cut, old.fs
+	l.mu.cfg = cfg.filled()
+	return nil
+}

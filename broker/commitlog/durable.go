@@ -1,0 +1,221 @@
+package commitlog
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/loghaul/loghaul/internal/record"
+)
+
+// checkpointEvery is how many bytes a log takes between two recovery points; it
+// bounds what a restart after a crash reads again, beside recheckBytes.
+const checkpointEvery = 128 << 20
+
+// pending is what one sync will make durable.
+type pending struct {
+	sealed   []*segment
+	active   *segment
+	position int64
+	end      record.Offset
+	renamed  bool
+	due      bool // write a checkpoint afterwards
+}
+
+// sync makes everything appended before it durable and raises the high watermark
+// to it. Called by the Syncer; one at a time.
+func (l *Log) sync() {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	p, ok := l.takePending()
+	if !ok {
+		return
+	}
+	if err := l.commit(p); err != nil {
+		return
+	}
+	if p.due {
+		// Readers and writers do not wait for this; the next sync of this log does.
+		if err := l.checkpoint(); err != nil {
+			l.logger().Warn("writing a recovery point, the next one may succeed", "log", l.name, "error", err)
+		}
+	}
+}
+
+// takePending collects what there is to sync; the caller holds syncing.
+func (l *Log) takePending() (pending, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	active := l.mu.segments[len(l.mu.segments)-1]
+	p := pending{sealed: l.mu.sealed, active: active, position: active.size, end: l.mu.end, renamed: l.mu.renamed,
+		due: l.mu.due || l.mu.since >= checkpointEvery}
+	if l.mu.err != nil || (p.end == l.mu.high && !p.renamed && !p.due) {
+		return p, false
+	}
+	l.mu.sealed, l.mu.renamed = nil, false
+	return p, true
+}
+
+// commit syncs the files of p, raises the high watermark and wakes who waits for
+// it. A failure ends the log: what was not synced is not promised to anybody.
+func (l *Log) commit(p pending) error {
+	for _, s := range p.sealed {
+		if err := syncSegment(s, s.size); err != nil {
+			return l.fail(err)
+		}
+	}
+	if err := syncSegment(p.active, p.position); err != nil {
+		return l.fail(err)
+	}
+	if p.renamed {
+		// A new segment's bytes are worth nothing without its name.
+		if err := l.fs.syncDir(l.dir); err != nil {
+			return l.fail(&StorageError{Op: "syncing", Path: l.dir, Err: err, Fatal: true})
+		}
+	}
+	l.mu.Lock()
+	l.mu.high = p.end
+	l.mu.durable = place{p.active, p.position}
+	l.mu.Unlock()
+	l.wake()
+	return nil
+}
+
+// syncSegment makes the first size bytes of a segment, and what else is there,
+// durable.
+func syncSegment(s *segment, size int64) *StorageError {
+	f, err := s.acquire()
+	if err == nil {
+		err = f.sync()
+		f.release()
+	}
+	if err != nil {
+		return &StorageError{Op: "syncing", Path: s.path(logSuffix), Position: size, Err: err, Fatal: true}
+	}
+	return nil
+}
+
+// checkpoint writes a recovery point at the log's end as it is when called: first
+// the bytes, their index entries and the producers, then the point itself. The
+// caller holds syncing and must not hold appending.
+func (l *Log) checkpoint() error {
+	l.appending.Lock()
+	l.mu.RLock()
+	c, segments := l.pointLocked(), l.mu.segments
+	l.mu.RUnlock()
+	snapshot := l.appending.producers.encode(c.end)
+	l.appending.Unlock()
+	return l.writeCheckpoint(c, snapshot, segments)
+}
+
+// pointLocked is a recovery point at the end; the caller holds appending and mu.
+func (l *Log) pointLocked() checkpoint {
+	s := l.mu.segments[len(l.mu.segments)-1]
+	return checkpoint{start: l.mu.start, end: l.mu.end, segment: s.base, position: s.size,
+		latestTime: s.latestTime, latestLast: s.latestLast, firstWrite: s.firstWrite}
+}
+
+// writeCheckpoint makes good what c says, then writes it; segments are the log's
+// as of c. The caller holds syncing, so none of them is deleted meanwhile.
+func (l *Log) writeCheckpoint(c checkpoint, snapshot []byte, segments []*segment) error {
+	l.mu.Lock()
+	l.mu.since, l.mu.due = 0, false
+	l.mu.Unlock()
+	for _, s := range segments {
+		if s.base < l.point.segment {
+			continue // vouched for by the last point
+		}
+		if err := syncSegment(s, c.position); err != nil {
+			return l.fail(err)
+		}
+		// An index that is lost is found out and rebuilt, but not below a
+		// recovery point, where nobody looks again.
+		if err := s.index.sync(); err != nil {
+			return err
+		}
+		if err := s.times.sync(); err != nil {
+			return err
+		}
+	}
+	if c.segment != l.point.segment {
+		// The names of the segments below the point, before the point gets its own.
+		if err := l.fs.syncDir(l.dir); err != nil {
+			return err
+		}
+	}
+	if err := replace(l.fs, filepath.Join(l.dir, producersFile), snapshot); err != nil {
+		return err
+	}
+	if err := replace(l.fs, filepath.Join(l.dir, checkpointFile), c.bytes()); err != nil {
+		return err
+	}
+	if err := l.fs.syncDir(l.dir); err != nil {
+		return err
+	}
+	l.point = c
+	return nil
+}
+
+// wake tells all who wait that the high watermark rose or the log ended.
+func (l *Log) wake() {
+	l.mu.Lock()
+	if l.mu.raised != nil {
+		close(l.mu.raised)
+		l.mu.raised = nil
+	}
+	watchers := make([]func(), 0, len(l.mu.watchers))
+	for _, f := range l.mu.watchers {
+		watchers = append(watchers, f)
+	}
+	l.mu.Unlock()
+	for _, f := range watchers {
+		f()
+	}
+}
+
+// WaitDurable returns nil once the high watermark has passed upTo, the last
+// offset of a batch; an ErrFailed when the log failed, ErrClosed when it was
+// closed, ctx's error when that ends first.
+func (l *Log) WaitDurable(ctx context.Context, upTo record.Offset) error {
+	for {
+		l.mu.Lock()
+		if l.mu.high > upTo || l.mu.err != nil {
+			high, err := l.mu.high, l.mu.err
+			l.mu.Unlock()
+			if high > upTo {
+				return nil
+			}
+			return fmt.Errorf("waiting for offset %d of %s: %w", upTo, l.name, err)
+		}
+		if l.mu.raised == nil {
+			l.mu.raised = make(chan struct{}) // closed by wake
+		}
+		raised := l.mu.raised
+		l.mu.Unlock()
+		select {
+		case <-raised:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for offset %d of %s: %w", upTo, l.name, ctx.Err())
+		}
+	}
+}
+
+// Watch has f called whenever the high watermark rises or the log ends. f runs on
+// the syncing goroutine with locks held: it must not block and may call nothing of
+// the log but Start, HighWatermark, End and Err. It may be called once more while
+// cancel returns. Look at the log after Watch, not before, or a rise is missed.
+func (l *Log) Watch(f func()) (cancel func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := l.mu.nextID
+	l.mu.nextID++
+	if l.mu.watchers == nil {
+		l.mu.watchers = map[int]func(){}
+	}
+	l.mu.watchers[id] = f
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.mu.watchers, id)
+	}
+}

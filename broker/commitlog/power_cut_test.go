@@ -1,0 +1,177 @@
+package commitlog
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/loghaul/loghaul/internal/record"
+)
+
+// At whatever moment the power is cut, the log opens, has everything that was
+// durable, in order, nothing that was never sent, gives no offset out again, and
+// knows each producer's last batch and each batch's epoch.
+func TestAfterAPowerCutAllThatWasDurableIsThere(t *testing.T) {
+	for seed := range seeds(t, 14) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			c := &cuts{t: t, rng: rand.New(rand.NewPCG(seed, 2)), dir: logDir(t), fs: newCrashFS(), clock: newClock()}
+			for life := range int32(5) {
+				c.life(life)
+			}
+		})
+	}
+}
+
+// cuts is a log that lives from crash to crash.
+type cuts struct {
+	t      *testing.T
+	rng    *rand.Rand
+	dir    string
+	fs     *crashFS
+	clock  *clock
+	values []string // by offset
+	start  record.Offset
+	images []image
+}
+
+// image is what a power cut in the middle of an operation left.
+type image struct {
+	dir         string
+	start, high record.Offset // promised before it
+	sent        int
+	op          string
+}
+
+func (c *cuts) life(epoch int32) {
+	c.t.Helper()
+	cfg := Config{SegmentBytes: int64(500 + c.rng.IntN(3000)), IndexInterval: 64, LeaderEpoch: epoch, Now: c.clock.Now, fs: c.fs,
+		RetentionBytes: int64(c.rng.IntN(2) * 6000), RetentionAge: time.Duration(c.rng.IntN(2)) * time.Hour}
+	l := openWith(c.t, c.dir, cfg, NewSyncer(SyncerConfig{}))
+	c.check(l)
+	c.fs.fault = func(op, path string, n int) (int, error) {
+		if c.rng.IntN(25) == 0 {
+			c.images = append(c.images, image{dir: c.fs.powerCut(c.t, c.rng, c.dir), start: c.start, high: l.mu.high, sent: len(c.values), op: op + " " + path})
+		}
+		return n, nil
+	}
+	for range c.rng.IntN(40) {
+		c.step(l)
+	}
+	c.fs.fault = nil
+	for _, i := range c.images {
+		c.checkImage(i)
+	}
+	c.images = nil
+	c.start = l.Start()
+	if c.rng.IntN(3) == 0 { // kill -9: all is there, not all of it synced
+		l.Abandon()
+		return
+	}
+	high := l.HighWatermark()
+	dir := c.fs.powerCut(c.t, c.rng, c.dir)
+	l.Abandon()
+	c.dir = dir
+	c.adopt()
+	re := openWith(c.t, c.dir, Config{fs: c.fs, Now: c.clock.Now}, nil)
+	if re.End() < high || int(re.End()) > len(c.values) {
+		c.t.Fatalf("%d records were durable and %d sent, %d are there", high, len(c.values), re.End())
+	}
+	c.values = c.values[:re.End()]
+	c.check(re)
+	closeLog(c.t, re)
+}
+
+func (c *cuts) step(l *Log) {
+	c.t.Helper()
+	var err error
+	switch n := c.rng.IntN(20); {
+	case n < 12:
+		c.append(l)
+	case n < 16:
+		l.sync()
+	case n < 17:
+		l.rollNow(c.t)
+	case n < 18:
+		err = l.DeleteBefore(c.start + record.Offset(c.rng.Int64N(int64(l.HighWatermark()-c.start+1))))
+	default:
+		c.clock.advance(time.Duration(c.rng.IntN(70)) * time.Minute)
+		err = l.Retain(c.clock.now)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.start = l.Start()
+}
+
+// checkImage opens what a cut inside an operation left; the values of the batch
+// that was on its way are not known yet.
+func (c *cuts) checkImage(i image) {
+	c.t.Helper()
+	re := openWith(c.t, i.dir, Config{Now: c.clock.Now}, nil)
+	defer re.Close()
+	if re.Start() < i.start || re.End() < i.high || int(re.End()) > i.sent+3 {
+		c.t.Fatalf("cut at %q: %d to %d were durable and %d sent, %d to %d are there", i.op, i.start, i.high, i.sent, re.Start(), re.End())
+	}
+	got := readAllValues(c.t, re, re.Start(), 700)
+	sameValues(c.t, got, c.values[re.Start():re.End()])
+}
+
+// adopt begins a new crash file system on what the power cut left on the disk.
+func (c *cuts) adopt() {
+	c.t.Helper()
+	c.fs = newCrashFS()
+	names, err := c.fs.readDir(c.dir)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, d := range names {
+		path := c.dir + "/" + d.Name()
+		n := &node{synced: readFile(c.t, path)}
+		c.fs.mu.nodes[path], c.fs.mu.durable[path] = n, n
+	}
+}
+
+func (c *cuts) append(l *Log) {
+	c.t.Helper()
+	values := make([]string, 1+c.rng.IntN(3))
+	for i := range values {
+		values[i] = fmt.Sprintf("%d-%s", len(c.values)+i, strings.Repeat("y", c.rng.IntN(400)))
+	}
+	// One record, one sequence: the producer's sequence is the offset.
+	p := record.Producer{ID: 7, Epoch: 1, Sequence: int32(len(c.values))}
+	a := appendTo(c.t, l, batchOf(c.t, p, 1000, values...))
+	if a.Duplicate || int(a.Base) != len(c.values) {
+		c.t.Fatalf("batch %d went to %+v", len(c.values), a)
+	}
+	c.values = append(c.values, values...)
+}
+
+func (c *cuts) check(l *Log) {
+	c.t.Helper()
+	if l.Start() != c.start || int(l.End()) != len(c.values) || l.HighWatermark() != l.End() {
+		c.t.Fatalf("want %d to %d, got %d to %d", c.start, len(c.values), l.Start(), l.End())
+	}
+	sameValues(c.t, readAllValues(c.t, l, l.Start(), 700), c.values[c.start:])
+	for _, p := range l.Producers() {
+		if int(p.LastSequence) != len(c.values)-1 {
+			c.t.Fatalf("producer's last sequence is %d, the log ends at %d", p.LastSequence, len(c.values))
+		}
+	}
+	if len(l.Producers()) == 0 && l.Start() < l.End() {
+		c.t.Fatalf("the log has %d to %d and no producer", l.Start(), l.End())
+	}
+	span, err := l.Read(l.Start(), 1)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer span.Release()
+	if b, _ := span.AppendTo(nil); len(b) > 0 {
+		h, _ := record.ParseHeader(b)
+		if e, _ := l.EpochEnd(h.LeaderEpoch); e != h.LeaderEpoch {
+			c.t.Fatalf("batch %d has epoch %d, the log knows %d", h.BaseOffset, h.LeaderEpoch, e)
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package commitlog
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+
+	"github.com/loghaul/loghaul/internal/record"
+)
+
+// Span is a run of whole stored batches in one segment file. File stays readable
+// until Release, even when retention unlinks it meanwhile; nothing of a Span is
+// ever truncated. Use explicit positions, the file's own is shared.
+type Span struct {
+	File     *os.File      // nil when Length is 0
+	Position int64         // byte in File at which the first batch begins
+	Length   int           // bytes; 0: nothing to read yet
+	Base     record.Offset // first offset of the first batch, at most the one asked for unless a gap follows it
+	handle   *handle
+}
+
+// Release gives the file back; the Span is not to be used afterwards. It is for
+// one goroutine, and releasing twice does nothing.
+func (s *Span) Release() {
+	if s.handle != nil {
+		s.handle.release()
+		s.handle, s.File, s.Length = nil, nil, 0
+	}
+}
+
+// AppendTo appends the batches' bytes to dst: the way without sendfile.
+func (s *Span) AppendTo(dst []byte) ([]byte, error) {
+	if s.Length == 0 {
+		return dst, nil
+	}
+	at := len(dst)
+	dst = append(dst, make([]byte, s.Length)...)
+	if _, err := s.handle.ReadAt(dst[at:], s.Position); err != nil {
+		return dst[:at], &StorageError{Op: "reading", Path: s.File.Name(), Position: s.Position, Err: err}
+	}
+	return dst, nil
+}
+
+// Read is the stored batches from the one that holds from on, up to the high
+// watermark: at most maxBytes, but one whole batch at least, and never past the
+// end of a segment. From may be the end itself: the Span is empty then.
+// ErrOffsetOutOfRange: from lies before Start or behind End. *StorageError: the
+// file cannot be read or is damaged there. It waits for no append and no sync.
+func (l *Log) Read(from record.Offset, maxBytes int) (*Span, error) {
+	i := 0
+	for {
+		s, limit, f, err := l.readable(from, i)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s from offset %d: %w", l.name, from, err)
+		}
+		if f == nil {
+			return &Span{}, nil
+		}
+		span, err := s.span(f, from, limit, maxBytes)
+		if err == nil {
+			return span, nil
+		}
+		f.release()
+		switch {
+		case err == io.EOF:
+			i++ // a gap at the segment's end: the next one has what follows
+		case errors.Is(err, errGone):
+			i = 0 // retention or Close was quicker: look again
+		default:
+			return nil, fmt.Errorf("reading %s from offset %d: %w", l.name, from, err)
+		}
+	}
+}
+
+// span is the batches of one segment; io.EOF: there are none at or behind from.
+func (s *segment) span(f *handle, from record.Offset, limit int64, maxBytes int) (*Span, error) {
+	pos, h, err := s.find(f, from, limit)
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.extent(f, pos, h, limit, maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	return &Span{File: f.os(), Position: pos, Length: n, Base: h.BaseOffset, handle: f}, nil
+}
+
+// readable is the skip-th segment from the one that holds from on, opened, and
+// how far it may be read; no handle: nothing there is durable yet.
+func (l *Log) readable(from record.Offset, skip int) (*segment, int64, *handle, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.mu.err == ErrClosed {
+		return nil, 0, nil, ErrClosed
+	}
+	if from < l.mu.start || from > l.mu.end {
+		return nil, 0, nil, fmt.Errorf("the log holds %d to %d: %w", l.mu.start, l.mu.end, ErrOffsetOutOfRange)
+	}
+	i := sort.Search(len(l.mu.segments), func(i int) bool { return l.mu.segments[i].base > from }) - 1 + skip
+	if from >= l.mu.high || i >= len(l.mu.segments) {
+		return nil, 0, nil, nil
+	}
+	s := l.mu.segments[max(i, 0)]
+	limit := l.limitLocked(s)
+	if limit == 0 {
+		return nil, 0, nil, nil
+	}
+	f, err := s.acquire()
+	return s, limit, f, err
+}
+
+// limitLocked is how far a segment may be read; the caller holds mu.
+func (l *Log) limitLocked(s *segment) int64 {
+	switch d := l.mu.durable; {
+	case s == d.segment:
+		return d.position
+	case s.base < d.segment.base:
+		return s.size
+	}
+	return 0
+}

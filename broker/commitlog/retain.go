@@ -1,0 +1,146 @@
+package commitlog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Retain is the regular housekeeping, for the caller to run every minute or so:
+// it rolls a segment that is old enough, deletes what age and size allow, forgets
+// silent producers, closes files nobody used since the last call, and has a
+// recovery point written when there is none for what was appended. Ages are of
+// the wall clock: a segment's last append, not its records' times, so lines that
+// arrive late are kept as long as any. now is the wall clock.
+func (l *Log) Retain(now time.Time) error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	err := l.rollExpired(now)
+	if err != nil {
+		err = fmt.Errorf("rolling %s by age: %w", l.name, err)
+	}
+	l.mu.Lock()
+	n := l.expiredLocked(now)
+	l.mu.Unlock()
+	// On a full disk rolling fails, and deleting is what helps.
+	err = errors.Join(err, l.deleteFirst(n))
+	l.mu.Lock()
+	segments := l.mu.segments
+	if l.mu.since > 0 {
+		l.mu.due = true
+	}
+	mark := l.mu.due || l.mu.renamed
+	l.mu.Unlock()
+	for _, s := range segments {
+		s.rest()
+	}
+	if mark && l.syncer != nil {
+		l.syncer.mark(l)
+	}
+	return err
+}
+
+// rollExpired seals the active segment when it is too old to take more, or so old
+// that retention wants it.
+func (l *Log) rollExpired(now time.Time) error {
+	l.appending.Lock()
+	defer l.appending.Unlock()
+	cfg, err := l.config()
+	if err != nil {
+		return nil // a failed log keeps what it has, a closed one is not ours
+	}
+	l.appending.producers.expire(now.Add(-cfg.ProducerExpiry))
+	s := l.appending.active
+	old := cfg.RetentionAge > 0 && now.Sub(s.lastWrite) > cfg.RetentionAge
+	if s.size == 0 || (now.Sub(s.firstWrite) <= cfg.SegmentAge && !old) {
+		return nil
+	}
+	return l.roll()
+}
+
+// expiredLocked is how many of the oldest segments age and size give up: never
+// the active one, never one that is not durable. The caller holds mu.
+func (l *Log) expiredLocked(now time.Time) int {
+	cfg := &l.mu.cfg
+	var size int64
+	for _, s := range l.mu.segments {
+		size += s.size
+	}
+	n := 0
+	for ; n < l.sealedLocked(); n++ {
+		s := l.mu.segments[n]
+		old := cfg.RetentionAge > 0 && now.Sub(s.lastWrite) > cfg.RetentionAge
+		big := cfg.RetentionBytes > 0 && size-s.size >= cfg.RetentionBytes
+		passed := l.mu.segments[n+1].base <= l.mu.start // left over from a deletion that was cut short
+		if !old && !big && !passed {
+			break
+		}
+		size -= s.size
+	}
+	return n
+}
+
+// sealedLocked is how many of the oldest segments are sealed and durable.
+func (l *Log) sealedLocked() int {
+	if l.mu.err != nil {
+		return 0
+	}
+	n := 0
+	for n+1 < len(l.mu.segments) && l.mu.segments[n+1].base <= l.mu.high {
+		n++
+	}
+	return n
+}
+
+// deleteFirst unlinks the n oldest segments, or as many as a recovery point
+// covers, and moves the log's start behind them. The caller holds syncing.
+func (l *Log) deleteFirst(n int) error {
+	if n == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	l.mu.start = max(l.mu.start, l.mu.segments[n].base)
+	l.mu.Unlock()
+	n, err := l.covered(n)
+	if n == 0 {
+		return err
+	}
+	// Without their successor's name a power cut could leave no segment at all.
+	if err := l.fs.syncDir(l.dir); err != nil {
+		return l.fail(&StorageError{Op: "syncing", Path: l.dir, Err: err, Fatal: true})
+	}
+	errs := []error{err}
+	l.mu.Lock()
+	gone := l.mu.segments[:n]
+	l.mu.segments = slices.Clone(l.mu.segments[n:])
+	l.mu.sealed = slices.DeleteFunc(slices.Clone(l.mu.sealed), func(s *segment) bool { return slices.Contains(gone, s) })
+	logger := l.mu.cfg.Logger
+	l.mu.Unlock()
+	for _, s := range gone {
+		if err := s.unlink(); err != nil {
+			errs = append(errs, fmt.Errorf("deleting segment %s: %w", s.path(logSuffix), err))
+			continue
+		}
+		logger.Info("deleted segment", "log", l.name, "segment", s.name(), "bytes", s.size)
+	}
+	return errors.Join(append(errs, l.fs.syncDir(l.dir))...)
+}
+
+// covered is how many of the n oldest segments may go: the producers' sequences
+// must be kept elsewhere before the batches that tell them go, and the new start
+// before that, because a power cut may undo some of the removals. On a full disk,
+// where no new recovery point can be written, the last one says how many.
+func (l *Log) covered(n int) (int, error) {
+	l.mu.RLock()
+	segments := l.mu.segments
+	l.mu.RUnlock()
+	var err error
+	if base := segments[n].base; l.point.end < base || l.point.start < base {
+		err = l.checkpoint()
+	}
+	for n > 0 && segments[n].base > l.point.end {
+		n--
+	}
+	return n, err
+}

@@ -1,0 +1,107 @@
+package commitlog
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+
+	"github.com/loghaul/loghaul/internal/record"
+)
+
+// producersFile holds the producers as of an offset; what was appended behind it
+// is read from the log. Kafka's own .snapshot keeps one batch a producer, which
+// is too few for a client that had five in flight, so ours is another file.
+//
+//	| "LHP1" | offset 8 | producers 4 | (id 8 | epoch 2 | last write ms 8 | batches 1 | (first 4 | last 4 | base 8)*)* | CRC32C 4 |
+//
+// Another layout gets another magic; an unknown or damaged file is left out and
+// the whole log is read instead.
+const producersFile = "commitlog-producers"
+
+const (
+	snapshotMagic  = "LHP1"
+	snapshotHeader = 4 + 8 + 4
+	maxSnapshot    = 1 << 30
+)
+
+var errSnapshot = errors.New("damaged producer snapshot")
+
+// encode is the snapshot file as of offset.
+func (ps *producers) encode(offset record.Offset) []byte {
+	be := binary.BigEndian
+	b := make([]byte, 0, snapshotHeader+len(ps.byID)*(19+remembered*16)+4)
+	b = append(b, snapshotMagic...)
+	b = be.AppendUint64(b, uint64(offset))
+	b = be.AppendUint32(b, uint32(len(ps.byID)))
+	for id, p := range ps.byID {
+		b = be.AppendUint64(b, uint64(id))
+		b = be.AppendUint16(b, uint16(p.epoch))
+		b = be.AppendUint64(b, uint64(p.lastWrite))
+		b = append(b, byte(p.n))
+		for _, s := range p.batches[:p.n] {
+			b = be.AppendUint32(b, uint32(s.first))
+			b = be.AppendUint32(b, uint32(s.last))
+			b = be.AppendUint64(b, uint64(s.base))
+		}
+	}
+	return be.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// decodeProducers reads a snapshot file.
+func decodeProducers(b []byte) (producers, record.Offset, error) {
+	be := binary.BigEndian
+	ps := producers{byID: map[int64]*producer{}}
+	if len(b) < snapshotHeader+4 || string(b[:4]) != snapshotMagic {
+		return ps, 0, fmt.Errorf("%w: no head", errSnapshot)
+	}
+	body := b[:len(b)-4]
+	if crc32.Checksum(body, castagnoli) != be.Uint32(b[len(body):]) {
+		return ps, 0, fmt.Errorf("%w: bad CRC", errSnapshot)
+	}
+	offset, count := record.Offset(be.Uint64(body[4:])), be.Uint32(body[12:])
+	body = body[snapshotHeader:]
+	for range count {
+		if len(body) < 19 {
+			return ps, 0, fmt.Errorf("%w: cut short", errSnapshot)
+		}
+		id := int64(be.Uint64(body))
+		p := &producer{epoch: int16(be.Uint16(body[8:])), lastWrite: int64(be.Uint64(body[10:])), n: int(body[18])}
+		body = body[19:]
+		if p.n > remembered || len(body) < p.n*16 {
+			return ps, 0, fmt.Errorf("%w: %d batches of producer %d", errSnapshot, p.n, id)
+		}
+		for i := range p.n {
+			p.batches[i] = sent{int32(be.Uint32(body)), int32(be.Uint32(body[4:])), record.Offset(be.Uint64(body[8:]))}
+			body = body[16:]
+		}
+		ps.byID[id] = p
+	}
+	if len(body) != 0 || offset < 0 {
+		return ps, 0, fmt.Errorf("%w: bytes left over", errSnapshot)
+	}
+	return ps, offset, nil
+}
+
+// loadProducers is the snapshot in dir if it is sound and not ahead of end; else
+// no producers as of offset 0, which makes the caller read the whole log.
+func loadProducers(fsys fileSystem, dir string, end record.Offset) (producers, record.Offset, error) {
+	none := producers{byID: map[int64]*producer{}}
+	b, err := readAll(fsys, filepath.Join(dir, producersFile), maxSnapshot)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+		return none, 0, err
+	}
+	ps, offset, err := decodeProducers(b)
+	if err == nil && offset > end {
+		err = fmt.Errorf("%w: taken at offset %d, the log ends at %d", errSnapshot, offset, end)
+	}
+	if err != nil {
+		return none, 0, err
+	}
+	return ps, offset, nil
+}
