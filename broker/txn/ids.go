@@ -1,0 +1,107 @@
+// Package txn gives out producer ids, each once for ever: a crash may skip some, and never repeats one.
+package txn
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// ProducerID names an idempotent producer in this cluster; 0 is the first.
+type ProducerID int64
+
+// blockSize is how many ids one write to the disk reserves, as in Kafka.
+const blockSize = 1000
+
+// The file holds one line, "loghaul producer ids 1: next <n>": every id below n may have been given out.
+const format = "loghaul producer ids 1: next %d\n"
+
+// Config steers ProducerIDs.
+type Config struct {
+	// Path is the file that remembers what was given out; its folder must exist.
+	Path string
+	// Floor is the lowest id that may be given out whatever the file says: one above every id that the
+	// partitions' logs know, so that a lost file repeats none of those.
+	Floor ProducerID
+}
+
+// ProducerIDs gives out producer ids. It is safe for concurrent use.
+type ProducerIDs struct {
+	path string
+	mu   struct {
+		sync.Mutex
+		next, end ProducerID // [next, end) is reserved on disk for this process
+	}
+}
+
+// Open reads what was given out before. A file that is not there is the first start; one that makes no
+// sense is an error, since guessing could give an id to two producers.
+func Open(cfg Config) (*ProducerIDs, error) {
+	p := &ProducerIDs{path: cfg.Path}
+	next, err := read(cfg.Path)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.next = max(next, cfg.Floor)
+	p.mu.end = p.mu.next // nothing is reserved yet
+	return p, nil
+}
+
+// Next returns an id that nobody has had. It waits for the disk once in a thousand times.
+func (p *ProducerIDs) Next() (ProducerID, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.next == p.mu.end {
+		if err := write(p.path, p.mu.end+blockSize); err != nil {
+			return 0, fmt.Errorf("reserving producer ids: %w", err)
+		}
+		p.mu.end += blockSize
+	}
+	id := p.mu.next
+	p.mu.next++
+	return id, nil
+}
+
+func read(path string) (ProducerID, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reading the producer ids given out: %w", err)
+	}
+	prefix, _, _ := strings.Cut(format, "%d")
+	digits, ok := strings.CutPrefix(string(data), prefix)
+	digits, whole := strings.CutSuffix(digits, "\n")
+	next, err := strconv.ParseInt(digits, 10, 64)
+	if !ok || !whole || err != nil || next < 0 {
+		return 0, fmt.Errorf("%s is damaged (%.60q): write the line %q into it with a number above every producer id in use",
+			path, data, strings.TrimSpace(fmt.Sprintf(format, 1000)))
+	}
+	return ProducerID(next), nil
+}
+
+// write replaces the file. The new content is synced before it gets the name, and the name before an id
+// is used: a power cut finds the old file or the new, and no id at large that neither covers.
+func write(path string, next ProducerID) error {
+	tmp := path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, format, next)
+	if err == nil {
+		err = f.Sync() // the bytes, before the rename makes them count
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path)) // the rename itself
+}
