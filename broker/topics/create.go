@@ -1,0 +1,202 @@
+package topics
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/loghaul/loghaul/broker/commitlog"
+)
+
+const (
+	creatingPrefix = ".creating-"
+	deletedPrefix  = ".deleted-"
+	maxOfTopic     = 100_000 // so that a folder's name stays within the 255 bytes of file systems
+)
+
+// CheckCreate says whether Create would refuse, without making anything.
+func (t *Topics) CheckCreate(name string, partitions int, own map[string]string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if partitions < 1 || partitions > maxOfTopic {
+		return fmt.Errorf("%w: %d", ErrPartitions, partitions)
+	}
+	if err := CheckTopic(own); err != nil {
+		return fmt.Errorf("%w: %w", ErrSetting, err)
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.mu.byName[name] != nil {
+		return fmt.Errorf("%w: %s", ErrExists, name)
+	}
+	if other, ok := t.mu.collisions[collision(name)]; ok {
+		return fmt.Errorf("%w: %q collides with %q, '.' and '_' are the same in metric names", ErrInvalidName, name, other)
+	}
+	return t.roomLocked(partitions)
+}
+
+// roomLocked holds more partitions against the limit.
+func (t *Topics) roomLocked(more int) error {
+	if t.mu.closed {
+		return errAlreadyClosed
+	}
+	if t.mu.partitions+more > t.cfg.MaxPartitions {
+		return fmt.Errorf("%w: the broker keeps at most %d", ErrTooMany, t.cfg.MaxPartitions)
+	}
+	return nil
+}
+
+// Create makes a topic with its own settings, durable when it returns.
+func (t *Topics) Create(name string, partitions int, own map[string]string) (*Topic, error) {
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	if err := t.CheckCreate(name, partitions, own); err != nil {
+		return nil, err
+	}
+	m := manifest{Name: name, ID: NewID(), Partitions: partitions, Own: maps.Clone(own)}
+	if err := t.writeTopic(m); err != nil {
+		return nil, fmt.Errorf("creating topic %s: %w", name, err)
+	}
+	topic, err := t.openTopic(m)
+	if err != nil {
+		return nil, fmt.Errorf("creating topic %s: %w", name, errors.Join(err, t.erase(m)))
+	}
+	t.add(topic)
+	return topic, nil
+}
+
+// writeTopic makes partition 0's folder with the manifest; when the rename is durable, the topic exists.
+func (t *Topics) writeTopic(m manifest) error {
+	final := filepath.Join(t.cfg.Dir, folder(m.Name, 0))
+	tmp := filepath.Join(t.cfg.Dir, creatingPrefix+hex.EncodeToString(m.ID[:]))
+	err := os.Mkdir(tmp, 0o750)
+	if err == nil {
+		err = writeMetadata(tmp, m.ID)
+	}
+	if err == nil {
+		err = WriteFile(filepath.Join(tmp, manifestFile), m.encode())
+	}
+	if err == nil {
+		err = os.Rename(tmp, final)
+	}
+	if err != nil {
+		_ = os.RemoveAll(tmp)
+		return err
+	}
+	return syncDir(t.cfg.Dir) // the topic is answered for
+}
+
+// openTopic opens a topic's partitions and makes the folders that are missing.
+func (t *Topics) openTopic(m manifest) (*Topic, error) {
+	topic := &Topic{Name: m.Name, ID: m.ID}
+	effective := t.cfg.Settings.effective(m.Own)
+	topic.own.Store(&m.Own)
+	topic.effective.Store(&effective)
+	topic.partitions.Store(new([]*Partition))
+	return topic, t.openPartitions(topic, 0, m.Partitions)
+}
+
+// openPartitions opens partitions from..to-1 of a topic and puts them into it. On an error none of them stays open.
+func (t *Topics) openPartitions(topic *Topic, from, to int) error {
+	ps := append(make([]*Partition, 0, to), topic.Partitions()...)
+	made := false
+	for i := int32(from); i < int32(to); i++ {
+		dir := filepath.Join(t.cfg.Dir, folder(topic.Name, i))
+		log, fresh, err := t.openPartition(dir, topic)
+		if err != nil {
+			for _, p := range ps[from:] {
+				_ = p.Log.Close()
+			}
+			return err
+		}
+		made = made || fresh
+		ps = append(ps, &Partition{Topic: topic, Index: i, Log: log})
+	}
+	if made {
+		if err := syncDir(t.cfg.Dir); err != nil { // records in a folder without a name would be lost
+			return err
+		}
+	}
+	topic.partitions.Store(&ps)
+	return nil
+}
+
+func (t *Topics) openPartition(dir string, topic *Topic) (log *commitlog.Log, fresh bool, err error) {
+	if err := os.Mkdir(dir, 0o750); err == nil {
+		fresh = true
+	} else if !errors.Is(err, os.ErrExist) {
+		return nil, false, err
+	}
+	if readMetadata(dir) != topic.ID {
+		if err := writeMetadata(dir, topic.ID); err != nil {
+			return nil, fresh, err
+		}
+	}
+	cfg := topic.Effective().Log
+	cfg.LeaderEpoch = t.cfg.LeaderEpoch
+	cfg.Logger = t.cfg.Logger
+	log, err = commitlog.Open(dir, cfg, t.cfg.Syncer)
+	if err != nil {
+		return nil, fresh, fmt.Errorf("opening partition %s: %w", filepath.Base(dir), err)
+	}
+	return log, fresh, nil
+}
+
+// Extend gives a topic more partitions, durable when it returns.
+func (t *Topics) Extend(name string, partitions int) error {
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	topic := t.Get(name)
+	if topic == nil {
+		return fmt.Errorf("%w: %s", ErrUnknown, name)
+	}
+	have := len(topic.Partitions())
+	if err := t.CheckExtend(topic, partitions); err != nil {
+		return err
+	}
+	m := manifest{Name: name, ID: topic.ID, Partitions: partitions, Own: topic.Own()}
+	if err := WriteFile(filepath.Join(t.cfg.Dir, folder(name, 0), manifestFile), m.encode()); err != nil {
+		return fmt.Errorf("extending topic %s: %w", name, err)
+	}
+	if err := t.openPartitions(topic, have, partitions); err != nil {
+		return fmt.Errorf("extending topic %s, which the next start completes: %w", name, err)
+	}
+	t.mu.Lock()
+	t.mu.partitions += partitions - have
+	t.mu.Unlock()
+	return nil
+}
+
+// CheckExtend says whether Extend would refuse, without making anything.
+func (t *Topics) CheckExtend(topic *Topic, partitions int) error {
+	have := len(topic.Partitions())
+	if partitions <= have || partitions > maxOfTopic {
+		return fmt.Errorf("%w: topic %s has %d partitions and can only get more, not %d", ErrPartitions, topic.Name, have, partitions)
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.roomLocked(partitions - have)
+}
+
+// Internal returns one of the broker's own topics and makes it when it is not there.
+func (t *Topics) Internal(name string, partitions int, own map[string]string) (*Topic, error) {
+	if topic := t.Get(name); topic != nil {
+		return topic, nil
+	}
+	topic, err := t.Create(name, partitions, own)
+	if errors.Is(err, ErrExists) {
+		return t.Get(name), nil
+	}
+	return topic, err
+}
+
+// isOurs says whether a folder is one of those that creating or deleting left behind.
+func isOurs(name, prefix string) bool {
+	id, ok := strings.CutPrefix(name, prefix)
+	return ok && len(id) == 32
+}

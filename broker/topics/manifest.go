@@ -1,0 +1,135 @@
+package topics
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	manifestFile = "topic.properties"
+	metadataFile = "partition.metadata" // Kafka's own
+)
+
+// manifest is what topic.properties holds:
+//
+//	version=1
+//	name=web_log
+//	id=wQ7Zf0mMSh2yyZ0zOJZ0uA
+//	partitions=3
+//	config.retention.ms=86400000
+type manifest struct {
+	Name       string
+	ID         ID
+	Partitions int
+	Own        map[string]string
+}
+
+func (m manifest) encode() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "version=1\nname=%s\nid=%s\npartitions=%d\n", m.Name, m.ID, m.Partitions)
+	for _, k := range slices.Sorted(maps.Keys(m.Own)) {
+		fmt.Fprintf(&b, "config.%s=%s\n", k, strconv.Quote(m.Own[k]))
+	}
+	return b.Bytes()
+}
+
+// readManifest reads dir's topic.properties; os.ErrNotExist says that there is none.
+func readManifest(dir string) (manifest, error) {
+	path := filepath.Join(dir, manifestFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return manifest{}, err
+	}
+	m, err := parseManifest(data)
+	if err != nil {
+		return m, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return m, nil
+}
+
+func parseManifest(data []byte) (manifest, error) {
+	m := manifest{Own: map[string]string{}}
+	var version string
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for lines.Scan() {
+		key, value, _ := strings.Cut(lines.Text(), "=")
+		var err error
+		switch {
+		case key == "version":
+			version = value
+		case key == "name":
+			m.Name = value
+		case key == "id":
+			m.ID, err = ParseID(value)
+		case key == "partitions":
+			m.Partitions, err = strconv.Atoi(value)
+		case strings.HasPrefix(key, "config."):
+			m.Own[strings.TrimPrefix(key, "config.")], err = strconv.Unquote(value)
+		}
+		if err != nil {
+			return m, fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	if version != "1" {
+		return m, fmt.Errorf("version is %q, this program reads version 1", version)
+	}
+	if err := CheckName(m.Name); err != nil {
+		return m, err
+	}
+	if m.Partitions < 1 || m.Partitions > maxOfTopic || m.ID == (ID{}) {
+		return m, fmt.Errorf("%d partitions and id %s cannot be", m.Partitions, m.ID)
+	}
+	return m, lines.Err()
+}
+
+// writeMetadata writes Kafka's own file with the topic's id into a partition's folder.
+func writeMetadata(dir string, id ID) error {
+	return WriteFile(filepath.Join(dir, metadataFile), fmt.Appendf(nil, "version: 0\ntopic_id: %s\n", id))
+}
+
+// readMetadata reads it; a folder without one has the zero id.
+func readMetadata(dir string) ID {
+	data, err := os.ReadFile(filepath.Join(dir, metadataFile))
+	if err != nil {
+		return ID{}
+	}
+	for line := range strings.Lines(string(data)) {
+		if key, value, _ := strings.Cut(line, ":"); key == "topic_id" {
+			id, _ := ParseID(value)
+			return id
+		}
+	}
+	return ID{}
+}
+
+// WriteFile writes a file whole or not at all: under another name, synced (else the rename could be durable before
+// the bytes), renamed, the folder synced (so that the rename is durable too).
+func WriteFile(path string, data []byte) error {
+	tmp := path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync() // before the rename, see above
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return syncDir(filepath.Dir(path))
+}

@@ -1,0 +1,198 @@
+// Package topics keeps the topics of a broker: their names, ids, settings and partitions, created, extended and
+// deleted durably, in Kafka's own folder layout.
+package topics
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/loghaul/loghaul/broker/commitlog"
+)
+
+// For maintainers. One data folder holds, for a topic of three partitions,
+//
+//	web_log-0/  partition.metadata (Kafka's: the id)   topic.properties (ours: id, number of partitions, settings)
+//	web_log-1/  partition.metadata                     and in each what package commitlog writes
+//	web_log-2/  partition.metadata
+//
+// topic.properties is the whole truth about a topic. Creating makes web_log-0 under another name, complete and
+// synced, and renames it: from that moment the topic exists, and whatever else is missing is made at the next start.
+// Extending replaces topic.properties by a rename, then makes the folders. Deleting renames web_log-0 to
+// .deleted-<id>: from that moment the topic is gone, and its other folders, known by the same id, are removed at once
+// or at the next start; the renamed folder goes last. A folder is never removed without that mark.
+
+// What creating, extending and finding refuse; test with errors.Is.
+var (
+	ErrExists        = errors.New("topic already exists")
+	ErrUnknown       = errors.New("unknown topic")
+	ErrPartitions    = errors.New("invalid number of partitions")
+	ErrTooMany       = errors.New("too many partitions")
+	ErrSetting       = errors.New("invalid setting")
+	errAlreadyClosed = errors.New("topics are closed")
+)
+
+// Config steers a Topics.
+type Config struct {
+	Dir           string            // the data folder
+	Settings      *Settings         // the broker's; nil: all defaults
+	Syncer        *commitlog.Syncer // syncs the partitions' logs
+	LeaderEpoch   int32             // of this start of the broker
+	MaxPartitions int               // of all topics together; 0: 20000
+	Logger        *slog.Logger      // nil discards
+}
+
+// Topics is the set of topics under one data folder. It is safe for concurrent use.
+type Topics struct {
+	cfg      Config
+	log      *slog.Logger
+	changing sync.Mutex // one create, extend or delete at a time; taken before mu
+
+	mu struct {
+		sync.RWMutex
+		byName     map[string]*Topic
+		byID       map[ID]*Topic
+		collisions map[string]string // "a_b" to the name that took it
+		partitions int
+		closed     bool
+	}
+}
+
+// Topic is one topic. Its fields never change; its partitions only grow.
+type Topic struct {
+	Name string
+	ID   ID
+
+	own        atomic.Pointer[map[string]string]
+	effective  atomic.Pointer[Effective]
+	partitions atomic.Pointer[[]*Partition]
+}
+
+// Partition is one partition of a topic and its log.
+type Partition struct {
+	Topic *Topic
+	Index int32
+	Log   *commitlog.Log
+}
+
+// Partitions are the topic's, in order; the slice is not to be changed.
+func (t *Topic) Partitions() []*Partition { return *t.partitions.Load() }
+
+// Partition returns partition i, or nil when there is none.
+func (t *Topic) Partition(i int32) *Partition {
+	ps := *t.partitions.Load()
+	if i < 0 || int(i) >= len(ps) {
+		return nil
+	}
+	return ps[i]
+}
+
+// Own are the settings of the topic itself; the map is not to be changed.
+func (t *Topic) Own() map[string]string { return *t.own.Load() }
+
+// Effective is what the topic's settings come to.
+func (t *Topic) Effective() *Effective { return t.effective.Load() }
+
+// Get finds a topic by name, nil when there is none.
+func (t *Topics) Get(name string) *Topic {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.mu.byName[name]
+}
+
+// Find is Get for a name that is still bytes of a request; it allocates nothing.
+func (t *Topics) Find(name []byte) *Topic {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.mu.byName[string(name)]
+}
+
+// ByID finds a topic by its id, nil when there is none.
+func (t *Topics) ByID(id ID) *Topic {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.mu.byID[id]
+}
+
+// List is every topic, ordered by name.
+func (t *Topics) List() []*Topic {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(t.mu.byName), func(a, b *Topic) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// Settings are the broker's.
+func (t *Topics) Settings() *Settings { return t.cfg.Settings }
+
+// Run rolls and deletes segments by age and size (log.retention.check.interval.ms) until ctx ends.
+func (t *Topics) Run(ctx context.Context) error {
+	tick := time.NewTicker(t.cfg.Settings.Millis("log.retention.check.interval.ms"))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			t.retain(ctx, now)
+		}
+	}
+}
+
+func (t *Topics) retain(ctx context.Context, now time.Time) {
+	for _, topic := range t.List() {
+		for _, p := range topic.Partitions() {
+			if ctx.Err() != nil {
+				return
+			}
+			err := p.Log.Retain(now)
+			if err != nil && !errors.Is(err, commitlog.ErrClosed) {
+				t.log.Error("deleting old segments", "partition", folder(topic.Name, p.Index), "error", err)
+			}
+		}
+	}
+}
+
+// Close closes every log cleanly. Nobody may append any more.
+func (t *Topics) Close() error {
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	t.mu.Lock()
+	t.mu.closed = true
+	t.mu.Unlock()
+	var errs []error
+	for _, topic := range t.List() {
+		for _, p := range topic.Partitions() {
+			if err := p.Log.Close(); err != nil {
+				errs = append(errs, fmt.Errorf("closing %s: %w", folder(topic.Name, p.Index), err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// add makes a topic visible.
+func (t *Topics) add(topic *Topic) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.byName[topic.Name] = topic
+	t.mu.byID[topic.ID] = topic
+	t.mu.collisions[collision(topic.Name)] = topic.Name
+	t.mu.partitions += len(topic.Partitions())
+}
+
+// remove makes a topic invisible.
+func (t *Topics) remove(topic *Topic) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.mu.byName, topic.Name)
+	delete(t.mu.byID, topic.ID)
+	delete(t.mu.collisions, collision(topic.Name))
+	t.mu.partitions -= len(topic.Partitions())
+}
