@@ -1,0 +1,12 @@
+package handle
+
+import (
+	"github.com/loghaul/loghaul/broker/group"
+	"github.com/loghaul/loghaul/broker/txn"
+)
+
+// Coordinators are the rooms behind the requests of groups and idempotent producers.
+type Coordinators struct {
+	Groups      *group.Coordinator // loaded and running
+	ProducerIDs *txn.ProducerIDs
+}

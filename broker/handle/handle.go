@@ -1,0 +1,225 @@
+// Package handle answers the requests of the Kafka protocol, one file for each: decode, check, act on the
+// rooms below, answer. One table says which requests and versions there are, and ApiVersions serves that
+// same table.
+package handle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/loghaul/loghaul/broker/topics"
+	"github.com/loghaul/loghaul/broker/wire"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// NodeID is the id of the only broker of this cluster.
+const NodeID int32 = 1
+
+// Config is what the handlers work on.
+type Config struct {
+	ClusterID string         // of meta.properties, stable over restarts
+	Topics    *topics.Topics // the partitions and their settings
+	Coordinators
+	Meter  Meter        // counts what goes in and out; nil counts nothing
+	Logger *slog.Logger // nil discards
+}
+
+// Meter is told what the handlers move. It is called by many goroutines at once.
+type Meter interface {
+	// Received counts batches that were appended to a topic.
+	Received(topic string, records, bytes int)
+	// Sent counts batches that were sent to a client.
+	Sent(topic string, bytes int)
+	// Deleted says that a topic is gone.
+	Deleted(topic string)
+}
+
+// Handlers answers requests; it is safe for concurrent use by all connections.
+type Handlers struct {
+	cfg  Config
+	log  *slog.Logger
+	disk diskWatch
+
+	draining chan struct{} // closed by Drain
+	drain    sync.Once
+}
+
+// New makes the handlers. It starts nothing.
+func New(cfg Config) *Handlers {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Meter == nil {
+		cfg.Meter = noMeter{}
+	}
+	return &Handlers{cfg: cfg, log: cfg.Logger, draining: make(chan struct{})}
+}
+
+// Drain makes Fetch requests answer at once instead of waiting for records, for the end of the broker.
+func (h *Handlers) Drain() { h.drain.Do(func() { close(h.draining) }) }
+
+// Peer is the other end of a connection.
+type Peer struct {
+	Remote string // its address, host:port
+	Host   string // by which it reaches this broker, as Metadata and FindCoordinator tell it
+	Port   int32
+}
+
+// Request is one decoded request and who sent it.
+type Request struct {
+	Body     kmsg.Request // decoded, at its version; its byte slices alias the frame and end with the handler
+	ClientID string       // as the client calls itself, may be empty
+	Peer
+}
+
+// action answers one request. An error closes the connection, so what the client did wrong is
+// answered with an error code instead. ctx ends when the connection or the broker ends. Who must wait returns a later.
+type action func(h *Handlers, ctx context.Context, r *Request) (kmsg.Response, error)
+
+// Reply is an answer on its way. The connection calls exactly one of its methods, once, and replies in the order
+// of their requests.
+type Reply interface {
+	// Send waits for what the answer needs (durability, new records), then writes it.
+	Send(ctx context.Context, out *wire.Out) error
+	// Drop gives up the answer.
+	Drop()
+}
+
+// RefusedError says that a request is not served: the connection is closed, as Kafka closes it.
+type RefusedError struct {
+	Key, Version int16
+	Err          error
+}
+
+// Error names the request.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("request %s (key %d) version %d: %v", kmsg.NameForKey(e.Key), e.Key, e.Version, e.Err)
+}
+
+// Unwrap is the reason.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+var errNotServed = errors.New("not supported by this broker")
+
+// Handle decodes one request and acts on it. What must be waited for is left to the Reply, so that the next request
+// of the same connection can be worked on meanwhile; a nil Reply means that the client wants no answer. The frame
+// belongs to Handle. An error closes the connection.
+func (h *Handlers) Handle(ctx context.Context, frame *wire.Frame, peer Peer) (wire.Header, Reply, error) {
+	header, body, err := wire.ParseHeader(frame.Bytes)
+	if err != nil {
+		defer frame.Release()
+		return header, nil, fmt.Errorf("reading a request header: %w", err)
+	}
+	reply, err := h.route(ctx, frame, header, body, peer)
+	if err != nil {
+		err = &RefusedError{header.Key, header.Version, err}
+	}
+	return header, reply, err
+}
+
+// route finds the request's row in the table and takes the way it says.
+func (h *Handlers) route(ctx context.Context, frame *wire.Frame, header wire.Header, body []byte, peer Peer) (Reply, error) {
+	r := find(header.Key)
+	if r == nil || !r.serves(header.Version) {
+		defer frame.Release()
+		if r != nil && header.Key == keyAPIVersions {
+			return unknownAPIVersions(header), nil
+		}
+		if r != nil {
+			return nil, fmt.Errorf("%w: it serves versions %d to %d", errNotServed, max(r.min, r.from), r.max)
+		}
+		return nil, errNotServed
+	}
+	if header.Version >= r.flexible {
+		var err error
+		if body, err = wire.SkipTags(body); err != nil {
+			frame.Release()
+			return nil, err
+		}
+	}
+	switch header.Key {
+	case keyProduce:
+		defer frame.Release() // its batches are in the log when produce returns
+		return h.produce(header, body)
+	case keyFetch:
+		return h.fetch(frame, header, body)
+	}
+	defer frame.Release()
+	return h.plain(ctx, r, header, body, peer)
+}
+
+// plain serves a request that kmsg decodes and encodes.
+func (h *Handlers) plain(ctx context.Context, r *row, header wire.Header, body []byte, peer Peer) (Reply, error) {
+	req := kmsg.RequestForKey(header.Key)
+	req.SetVersion(header.Version)
+	if err := req.ReadFrom(body); err != nil {
+		return nil, err
+	}
+	request := &Request{Body: req, ClientID: header.ClientID, Peer: peer}
+	resp, err := r.act(h, ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	if l, ok := resp.(later); ok {
+		return laterReply{header, l}, nil
+	}
+	return encode(header, resp), nil
+}
+
+// later is what an action returns when its answer must be waited for. Wait is called when the answers to all earlier
+// requests of the connection are sent, while later requests are worked on already; the request's byte slices are not
+// valid any more. With an ended ctx it gives up.
+type later struct {
+	kmsg.Response // may be nil
+	wait          func(ctx context.Context) (kmsg.Response, error)
+	drop          func() // in place of wait, when nobody is there to answer; may be nil
+}
+
+// laterReply is such an answer in the connection's queue.
+type laterReply struct {
+	header wire.Header
+	later  later
+}
+
+// Send waits for the answer and writes it.
+func (l laterReply) Send(ctx context.Context, out *wire.Out) error {
+	resp, err := l.later.wait(ctx)
+	if err != nil {
+		return err
+	}
+	return out.Write(encode(l.header, resp))
+}
+
+// Drop gives up the wait, so that nobody counts on this client; what the request did stays done.
+func (l laterReply) Drop() {
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, _ = l.later.wait(gone) // whatever it says, there is nobody to hear it
+}
+
+// bytesReply is an answer that is ready.
+type bytesReply []byte
+
+// Send writes it.
+func (b bytesReply) Send(_ context.Context, out *wire.Out) error { return out.Write(b) }
+
+// Drop has nothing to give back.
+func (b bytesReply) Drop() {}
+
+// encode puts header and response into one frame.
+func encode(header wire.Header, resp kmsg.Response) bytesReply {
+	flexible := resp.IsFlexible() && header.Key != keyAPIVersions
+	b := wire.AppendResponseHeader(make([]byte, 0, 256), header.Correlation, flexible)
+	b = resp.AppendTo(b)
+	wire.SetLength(b, 0)
+	return b
+}
+
+type noMeter struct{}
+
+func (noMeter) Received(string, int, int) {}
+func (noMeter) Sent(string, int)          {}
+func (noMeter) Deleted(string)            {}

@@ -1,0 +1,36 @@
+package handle
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// groupType is what KIP-848 calls the groups that this broker keeps.
+const groupType = "classic"
+
+// ListGroups (key 16, v0-v5): all groups, with or without members.
+//
+// Versions: v1 throttle; v3 is flexible; v4 filters by state and answers it (KIP-518); v5 the same with
+// the type (KIP-848), here always classic. Filters do not mind upper and lower case.
+func (h *Handlers) listGroups(_ context.Context, r *Request) (kmsg.Response, error) {
+	req := r.Body.(*kmsg.ListGroupsRequest)
+	resp := req.ResponseKind().(*kmsg.ListGroupsResponse)
+	for _, g := range h.cfg.Groups.List() {
+		if !wanted(req.StatesFilter, g.State.String()) || !wanted(req.TypesFilter, groupType) {
+			continue
+		}
+		item := kmsg.NewListGroupsResponseGroup()
+		item.Group, item.ProtocolType = string(g.ID), g.ProtocolType
+		item.GroupState, item.GroupType = g.State.String(), groupType
+		resp.Groups = append(resp.Groups, item)
+	}
+	return resp, nil
+}
+
+// wanted says whether a filter lets a word through; an empty one lets all.
+func wanted(filter []string, word string) bool {
+	return len(filter) == 0 || slices.ContainsFunc(filter, func(f string) bool { return strings.EqualFold(f, word) })
+}
