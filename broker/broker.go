@@ -1,0 +1,165 @@
+// Package broker is the front door of the bundled broker: it speaks the Kafka protocol on one node and acknowledges
+// with acks=all what is on the disk.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/loghaul/loghaul/broker/commitlog"
+	"github.com/loghaul/loghaul/broker/group"
+	"github.com/loghaul/loghaul/broker/handle"
+	"github.com/loghaul/loghaul/broker/topics"
+	"github.com/loghaul/loghaul/broker/txn"
+	"github.com/loghaul/loghaul/internal/datadir"
+)
+
+// Broker serves one data folder. Make it with New, then Run it once.
+type Broker struct {
+	cfg      Config
+	settings *topics.Settings
+	metrics  *metrics
+	ready    chan struct{}
+	addr     string // set before ready is closed
+}
+
+// New checks the configuration and starts nothing.
+func New(cfg Config) (*Broker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configuring the broker: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	settings, err := topics.NewSettings(cfg.Settings)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(cfg.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("registering the broker's metrics: %w", err)
+	}
+	return &Broker{cfg: cfg, settings: settings, metrics: m, ready: make(chan struct{})}, nil
+}
+
+// Ready is closed once the broker serves.
+func (b *Broker) Ready() <-chan struct{} { return b.ready }
+
+// Addr is the real address of the first listener, known once Ready is closed.
+func (b *Broker) Addr() string {
+	select {
+	case <-b.ready:
+		return b.addr
+	default:
+		return ""
+	}
+}
+
+// Run serves until ctx ends, then drains: it takes no more connections and requests, answers those in flight (10 s at
+// most), and closes every log cleanly. It returns nil after that, else what went wrong.
+func (b *Broker) Run(ctx context.Context) error {
+	held, err := datadir.Hold(b.cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	s, err := b.listen(ctx) // first, so that a busy port changes nothing on the disk; clients wait in the backlog
+	if err != nil {
+		return err
+	}
+	defer s.closeListeners()
+	id, err := begin(b.cfg.Data)
+	if err != nil {
+		return err
+	}
+	syncer := commitlog.NewSyncer(commitlog.SyncerConfig{Observe: b.metrics.synced})
+	syncing, stopSyncing := context.WithCancel(context.WithoutCancel(ctx))
+	var tasks sync.WaitGroup
+	tasks.Go(func() { _ = syncer.Run(syncing) }) // never fails; ends when told to
+	t, err := topics.Open(topics.Config{Dir: b.cfg.Data, Settings: b.settings, Syncer: syncer, LeaderEpoch: id.epoch, Logger: b.cfg.Logger})
+	if err == nil {
+		err = errors.Join(b.serve(ctx, s, id, t), t.Close())
+	}
+	stopSyncing() // after the last append
+	tasks.Wait()
+	return err
+}
+
+// serve runs the rooms and the listeners over open topics.
+func (b *Broker) serve(ctx context.Context, s *server, id identity, t *topics.Topics) error {
+	if idle := b.settings.Idle(); len(idle) > 0 {
+		b.cfg.Logger.Info("settings that are Kafka's but have no effect here: " + strings.Join(idle, ", "))
+	}
+	if err := createTopics(t, b.cfg.CreateTopics, b.cfg.Logger); err != nil {
+		return err
+	}
+	rooms, err := b.coordinators(ctx, t)
+	if err != nil {
+		return err
+	}
+	s.handlers = handle.New(handle.Config{ClusterID: id.clusterID, Topics: t, Coordinators: rooms, Meter: b.metrics, Logger: b.cfg.Logger})
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	defer end()
+	failed := make(chan error, 1)
+	tasks.Go(func() { failed <- rooms.Groups.Run(life) })
+	tasks.Go(func() { _ = t.Run(life) }) // never fails
+	b.addr = s.addr()
+	b.cfg.Logger.Info("broker serves", "listen", b.addr, "data", b.cfg.Data, "topics", len(t.List()), "cluster", id.clusterID, "epoch", id.epoch)
+	close(b.ready)
+	err = s.run(ctx, end)
+	end()
+	return errors.Join(err, <-failed)
+}
+
+// coordinators opens the rooms behind groups and idempotent producers.
+func (b *Broker) coordinators(ctx context.Context, t *topics.Topics) (handle.Coordinators, error) {
+	var c handle.Coordinators
+	floor := txn.ProducerID(0)
+	for _, topic := range t.List() {
+		for _, p := range topic.Partitions() {
+			for _, known := range p.Log.Producers() {
+				if known.ID < 1<<48 { // no broker gave out a larger one; a client may have made it up
+					floor = max(floor, txn.ProducerID(known.ID)+1)
+				}
+			}
+		}
+	}
+	var err error
+	if c.ProducerIDs, err = txn.Open(txn.Config{Path: filepath.Join(b.cfg.Data, "producer-ids"), Floor: floor}); err != nil {
+		return c, err
+	}
+	own := map[string]string{"cleanup.policy": "compact", "segment.bytes": "8388608"} // small: only whole segments are dropped
+	topic, err := t.Internal(group.Topic, 1, own)
+	if err != nil {
+		return c, err
+	}
+	c.Groups, err = group.New(b.groupConfig(), groupsLog{topic.Partition(0).Log})
+	if err != nil {
+		return c, err
+	}
+	return c, c.Groups.Load(ctx)
+}
+
+// groupConfig is the groups' part of the settings.
+func (b *Broker) groupConfig() group.Config {
+	s := b.settings
+	delay := s.Millis("group.initial.rebalance.delay.ms")
+	if delay == 0 {
+		delay = -1 // none; 0 would be the default
+	}
+	return group.Config{
+		MinSession:     s.Millis("group.min.session.timeout.ms"),
+		MaxSession:     s.Millis("group.max.session.timeout.ms"),
+		InitialDelay:   delay,
+		MaxMembers:     int(s.Int("group.max.size")),
+		MaxMetadata:    int(s.Int("offset.metadata.max.bytes")),
+		Retention:      time.Duration(s.Int("offsets.retention.minutes")) * time.Minute,
+		RetentionCheck: s.Millis("offsets.retention.check.interval.ms"),
+		Logger:         b.cfg.Logger,
+	}
+}

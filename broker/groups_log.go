@@ -1,0 +1,62 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/loghaul/loghaul/broker/commitlog"
+	"github.com/loghaul/loghaul/internal/record"
+)
+
+// replayChunk is how many bytes of the log are read at a time.
+const replayChunk = 1 << 20
+
+// groupsLog lets package group keep its state in a partition: partition 0 of __consumer_offsets.
+type groupsLog struct{ log *commitlog.Log }
+
+// Append writes one batch and says where it lies.
+func (g groupsLog) Append(batch []byte) (first, last record.Offset, err error) {
+	a, err := g.log.Append(batch)
+	return a.Base, a.Last, err
+}
+
+// WaitDurable waits for the disk.
+func (g groupsLog) WaitDurable(ctx context.Context, last record.Offset) error {
+	return g.log.WaitDurable(ctx, last)
+}
+
+// DropBefore deletes what lies before offset.
+func (g groupsLog) DropBefore(offset record.Offset) error { return g.log.DeleteBefore(offset) }
+
+// Replay calls f with each batch, oldest first.
+func (g groupsLog) Replay(ctx context.Context, f func(batch []byte) error) error {
+	var buf []byte
+	for next := g.log.Start(); next < g.log.End(); {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		span, err := g.log.Read(next, replayChunk)
+		if err != nil {
+			return err
+		}
+		buf, err = span.AppendTo(buf[:0])
+		span.Release()
+		if err != nil {
+			return err
+		}
+		if len(buf) == 0 {
+			return fmt.Errorf("reading %s: nothing at offset %d, before its end %d", g.log.Name(), next, g.log.End())
+		}
+		for batch := buf; len(batch) > 0; {
+			h, err := record.ParseHeader(batch)
+			if err != nil {
+				return fmt.Errorf("reading %s from offset %d: %w", g.log.Name(), next, err)
+			}
+			if err := f(batch[:h.Size()]); err != nil {
+				return err
+			}
+			batch, next = batch[h.Size():], h.NextOffset()
+		}
+	}
+	return nil
+}
