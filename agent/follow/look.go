@@ -1,0 +1,189 @@
+package follow
+
+import (
+	"fmt"
+	"time"
+)
+
+// lateMost bounds the passed-over files that one Stream goes on watching.
+const lateMost = 32
+
+// Look asks the filesystem what became of the path and of the files that the
+// Stream still watches: one stat, and one for each file the path has left. ready
+// says that Next has something to do. An error names the path; what else is
+// followed goes on, and the next Look tries again.
+func (s *Stream) Look() (ready bool, err error) {
+	now := s.now()
+	s.due = time.Time{}
+	if !s.begun {
+		if err := s.begin(); err != nil {
+			return false, err
+		}
+	}
+	err = s.lookAtPath(now)
+	for i := 0; i < len(s.late); i++ {
+		g := s.late[i]
+		if !s.lookAt(g, now) {
+			i--
+			continue
+		}
+		if len(s.late)-i > lateMost && !g.stirred {
+			s.retire(g)
+			i--
+			continue
+		}
+		ready = ready || g.stirred
+	}
+	for i := 0; i < len(s.queue); i++ {
+		if g := s.queue[i]; g != s.at && !s.lookAt(g, now) {
+			i--
+		}
+	}
+	if len(s.queue) > 0 {
+		ready = ready || s.queue[0].stirred || s.passable(now)
+	}
+	return ready || len(s.notices) > 0, err
+}
+
+// lookAtPath finds out what the path leads to.
+func (s *Stream) lookAtPath(now time.Time) error {
+	info, err := statPath(s.cfg.Path)
+	if err != nil {
+		if missing(err) {
+			s.displace(now)
+			s.foreign, s.first = fileKey{}, false
+			return nil
+		}
+		return fmt.Errorf("looking at %s: %w", s.cfg.Path, err)
+	}
+	if s.at != nil && s.at.key == info.key {
+		s.at.see(info)
+		return nil
+	}
+	return s.arrive(info, now)
+}
+
+// see takes note of what a stat says.
+func (g *generation) see(info fileInfo) (changed bool) {
+	changed = info.size != int64(g.pos)+g.frag || info.mtime != g.mtime
+	g.stirred = g.stirred || changed
+	g.size, g.mtime = info.size, info.mtime
+	g.peak = max(g.peak, g.size)
+	return changed
+}
+
+// displace takes note that the path does not lead to its file any more.
+func (s *Stream) displace(now time.Time) {
+	if s.at != nil {
+		s.at.away, s.at.grown, s.at.stirred = true, now, true
+		s.at = nil
+	}
+}
+
+// lookAt finds out what became of g, which its path has left. It is false when g
+// has been dropped.
+func (s *Stream) lookAt(g *generation, now time.Time) bool {
+	if g.copied || g.ending {
+		g.stirred = true
+		return true
+	}
+	info, err := s.statHeld(g)
+	if err != nil {
+		if missing(err) {
+			s.vanished(g)
+			return false
+		}
+		g.stirred = true // reading tells what is wrong
+		return true
+	}
+	size := g.size
+	g.see(info)
+	if info.size != size {
+		g.grown = now
+	}
+	if info.links == 0 && g.deleted.IsZero() {
+		g.deleted = now
+	}
+	switch {
+	case !g.deleted.IsZero() && (g.file.forsaken() || now.Sub(g.deleted) >= s.cfg.DeletedAge),
+		now.Sub(g.grown) >= s.cfg.DeletedAge:
+		g.ending, g.stirred = true, true
+	default:
+		s.wake(g.grown.Add(s.cfg.DeletedAge))
+	}
+	return true
+}
+
+// statHeld stats a file that its path has left: by its descriptor, or by the
+// name where it was last found.
+func (s *Stream) statHeld(g *generation) (fileInfo, error) {
+	if g.file.open() {
+		return g.file.stat()
+	}
+	info, err := statName(g.name)
+	if err == nil && info.key == g.key {
+		return info, nil
+	}
+	if err != nil && !missing(err) {
+		return info, err
+	}
+	return s.find(g)
+}
+
+// passable says that the file being read can be passed over: another waits
+// behind it, its end was read, and it has been quiet for long enough.
+func (s *Stream) passable(now time.Time) bool {
+	if len(s.queue) < 2 {
+		return false
+	}
+	g := s.queue[0]
+	if !g.away || g.stirred {
+		return false
+	}
+	if quiet := g.grown.Add(s.cfg.Quiet); now.Before(quiet) && !s.finish {
+		s.wake(quiet)
+		return false
+	}
+	return true
+}
+
+// pass goes on to the next file in the queue if the first can be passed over.
+// That one is watched for late lines from then on.
+func (s *Stream) pass(now time.Time) bool {
+	if !s.passable(now) {
+		return false
+	}
+	g := s.queue[0]
+	s.queue = s.queue[1:]
+	s.late = append(s.late, g)
+	return true
+}
+
+// retire stops watching g, which has been read to its end.
+func (s *Stream) retire(g *generation) {
+	if g.frag > 0 {
+		g.ending, g.stirred = true, true
+		return
+	}
+	s.endOf(g)
+}
+
+// vanished ends g, whose file was not open and is nowhere any more.
+func (s *Stream) vanished(g *generation) {
+	g.deleted = s.now()
+	c := g.cutOff(g.waiting)
+	if lost := g.size - int64(g.pos) - int64(len(c.Data)); lost > 0 {
+		s.lost += lost
+		s.cfg.Logger.Warn("deleted before it was read to its end", "path", g.path, "was", g.name,
+			"generation", g.gen.String(), "position", int64(g.pos), "bytes_lost_at_least", lost)
+	}
+	s.notices = append(s.notices, c)
+	s.drop(g)
+}
+
+// wake makes Due no later than at.
+func (s *Stream) wake(at time.Time) {
+	if s.due.IsZero() || at.Before(s.due) {
+		s.due = at
+	}
+}

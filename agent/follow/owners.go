@@ -1,0 +1,162 @@
+package follow
+
+import (
+	"sync"
+)
+
+// Owners says which Stream follows which file, and how far files without a
+// Stream have been read, so that one file that several names lead to, at once or
+// one after the other, is read once. It is shared by the Streams of one topic and
+// safe for concurrent use.
+type Owners struct {
+	mu struct {
+		sync.Mutex
+		files map[fileKey]*Stream
+		known map[nodeKey][]Checkpoint // of files that no Stream holds, oldest life first
+		order []nodeKey                // of known, oldest first, so that it stays bounded
+		homes map[string]*home         // by path
+	}
+}
+
+// home is a path that has a Stream of its own.
+type home struct {
+	stream *Stream
+	begun  bool // it has looked for what it knows from before
+}
+
+// nodeKey is what a Checkpoint and a file have in common whatever the
+// filesystem calls itself today.
+type nodeKey struct {
+	inode uint64
+	birth int64
+}
+
+// knownMost bounds the files without a Stream that are remembered.
+const knownMost = 1 << 17
+
+// NewOwners makes an Owners that knows the checkpoints of a journal.
+func NewOwners(known []Checkpoint) *Owners {
+	o := &Owners{}
+	o.mu.files = make(map[fileKey]*Stream)
+	o.mu.known = make(map[nodeKey][]Checkpoint)
+	o.mu.homes = make(map[string]*home)
+	for _, cp := range known {
+		o.learn(cp)
+	}
+	return o
+}
+
+// learn remembers cp, unless a later life of the file is known.
+func (o *Owners) learn(cp Checkpoint) {
+	if cp.Ended {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.learnLocked(cp)
+}
+
+func (o *Owners) learnLocked(cp Checkpoint) {
+	key := nodeKey{cp.ID.Inode, cp.ID.Birth}
+	cps, seen := o.mu.known[key]
+	for i, old := range cps {
+		if old.ID.FS == cp.ID.FS {
+			if old.ID.Cut <= cp.ID.Cut {
+				cps[i] = cp
+			}
+			return
+		}
+	}
+	o.mu.known[key] = append(cps, cp)
+	if !seen {
+		o.mu.order = append(o.mu.order, key)
+	}
+	for len(o.mu.order) > knownMost {
+		delete(o.mu.known, o.mu.order[0])
+		o.mu.order = o.mu.order[1:]
+	}
+}
+
+// enter makes path the home of s; begun, that s has looked for what it knows.
+func (o *Owners) enter(path string, s *Stream) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.homes[path] = &home{stream: s}
+}
+
+func (o *Owners) begun(path string, s *Stream) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if h := o.mu.homes[path]; h != nil && h.stream == s {
+		h.begun = true
+	}
+}
+
+func (o *Owners) exit(path string, s *Stream) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if h := o.mu.homes[path]; h != nil && h.stream == s {
+		delete(o.mu.homes, path)
+	}
+}
+
+// homeOf says whether another Stream than s has path for its own.
+func (o *Owners) homeOf(path string, s *Stream) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := o.mu.homes[path]
+	return h != nil && h.stream != s
+}
+
+// held says whether another Stream than s reads the file.
+func (o *Owners) held(key fileKey, s *Stream) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := o.mu.files[key]
+	return h != nil && h != s
+}
+
+// claim gives the file to s, with what is known of it, unless it belongs to
+// another Stream: to the one that reads it, or to the one that knew it under its
+// first name and has not looked for it yet.
+func (o *Owners) claim(key fileKey, s *Stream) (known []Checkpoint, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if h := o.mu.files[key]; h != nil && h != s {
+		return nil, false
+	}
+	known = o.mu.known[nodeKey{key.ino, key.birth}]
+	for _, cp := range known {
+		if h := o.mu.homes[cp.Path]; h != nil && h.stream != s && !h.begun {
+			return nil, false
+		}
+	}
+	o.mu.files[key] = s
+	return append([]Checkpoint(nil), known...), true
+}
+
+// leave gives the file back, with how far it was read; gone: there is no such file any more.
+func (o *Owners) leave(key fileKey, s *Stream, cp Checkpoint, gone bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.mu.files[key] == s {
+		delete(o.mu.files, key)
+	}
+	if !gone {
+		o.learnLocked(cp)
+		return
+	}
+	node := nodeKey{cp.ID.Inode, cp.ID.Birth}
+	if len(o.mu.known[node]) == 1 {
+		delete(o.mu.known, node) // its place in order is dropped in its turn
+	}
+}
+
+// abandon takes back a claim that came to nothing.
+func (o *Owners) abandon(key fileKey, s *Stream) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.mu.files[key] == s {
+		delete(o.mu.files, key)
+	}
+}

@@ -1,0 +1,64 @@
+package follow
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/loghaul/loghaul/internal/line"
+)
+
+// ErrGone says that a generation's bytes are nowhere any more.
+var ErrGone = errors.New("the file is gone, or was truncated")
+
+// ReadRange appends to dst the bytes [start, end) of the generation of cp, which
+// is looked for at path and among the rotated files beside it. It wraps ErrGone
+// when they cannot be had.
+func ReadRange(path string, cp Checkpoint, start, end line.Position, dst []byte) ([]byte, error) {
+	f, err := findRange(path, cp)
+	if err != nil {
+		return dst, fmt.Errorf("looking for generation %s of %s: %w", cp.ID.Generation(), path, err)
+	}
+	defer f.close()
+	from := len(dst)
+	dst = append(dst, make([]byte, end-start)...)
+	for at := from; at < len(dst); {
+		n, err := f.pread(dst[at:], int64(start)+int64(at-from))
+		if err == nil && n == 0 {
+			err = ErrGone
+		}
+		if err != nil {
+			return dst[:from], fmt.Errorf("reading bytes %d to %d of %s: %w", start, end, f.name, err)
+		}
+		at += n
+	}
+	return dst, nil
+}
+
+// findRange opens the file that holds the generation of cp, or its copy.
+func findRange(path string, cp Checkpoint) (file, error) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	names := []string{path}
+	sibs, err := siblings(path)
+	if err != nil && !missing(err) {
+		return file{}, err
+	}
+	for _, sib := range sibs {
+		names = append(names, sib.name)
+	}
+	for _, copied := range []bool{false, true} {
+		for _, name := range names {
+			f, err := openFile(name, nil)
+			if err != nil {
+				continue
+			}
+			if same, err := verify(f, cp); err == nil && same && (sameNode(cp, f.info.key) || copied && copyOf(f, cp)) {
+				return f, nil
+			}
+			f.close()
+		}
+	}
+	return file{}, ErrGone
+}

@@ -1,0 +1,195 @@
+package follow
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/loghaul/loghaul/internal/line"
+)
+
+// read hands on the next whole lines of g. One pread fetches them together with
+// the bytes before them, which must still be what they were: a file that has been
+// truncated, even one that has grown again since, is noticed before a byte of it
+// is taken for a continuation.
+func (s *Stream) read(g *generation, buf []byte) (Chunk, error) {
+	if len(buf) < leastBuffer {
+		return Chunk{}, fmt.Errorf("reading %s: a buffer of %d bytes, at least %d are needed", g.name, len(buf), leastBuffer)
+	}
+	for again := false; ; {
+		if !g.file.open() {
+			if !g.stirred && !g.ending {
+				return Chunk{}, ErrIdle // as Look saw it, and it is not worth a descriptor
+			}
+			if here, err := s.reopen(g); err != nil || !here {
+				return s.noticeOr(err)
+			}
+		}
+		final := g.ending || s.finish // before the read: then its end is the end
+		n, err := g.file.pread(buf, int64(g.pos)-int64(g.tailLen))
+		if err != nil {
+			g.stirred = false
+			if g.deleted.IsZero() {
+				g.file.close() // a stale handle of a network filesystem is mended by opening again
+			}
+			return Chunk{}, fmt.Errorf("reading %s at %d: %w", g.name, g.pos, err)
+		}
+		eof := n < len(buf)
+		if eof && !again && g == s.at && int64(g.pos)-int64(g.tailLen)+int64(n) < g.size {
+			// The path shows more than the descriptor, which overlay and network
+			// filesystems leave on an old copy of the file.
+			again = true
+			g.file.close()
+			continue
+		}
+		if g.refuted(buf[:n], eof) {
+			return s.truncated(g, buf)
+		}
+		c, done := s.next(g, buf[:n], eof && final)
+		switch {
+		case len(c.Data) > 0:
+			return c, nil
+		case done:
+			s.endOf(g)
+			return s.noticeOr(nil)
+		case eof:
+			g.stirred = false
+			return Chunk{}, ErrIdle
+		case c.Skipped == 0:
+			return Chunk{}, ErrBuffer
+		}
+	}
+}
+
+// next cuts the next chunk from buf, which holds the tail before g.pos and what
+// follows. end: nothing comes after buf. Without Data the chunk tells only how much
+// was skipped; done says that the generation is at its end for good.
+func (s *Stream) next(g *generation, buf []byte, end bool) (c Chunk, done bool) {
+	data := buf[g.tailLen:]
+	if seen := int64(g.pos) + int64(len(data)); seen > g.size {
+		g.size, g.peak = seen, max(g.peak, seen)
+		if g.away {
+			g.grown = s.now()
+		}
+	}
+	state := g.state
+	p := s.cut.next(&state, data, end)
+	g.state = state
+	left := data[p.skip+p.n:]
+	if p.skip+p.n > 0 {
+		c.Data = data[p.skip : p.skip+p.n]
+		g.advance(buf, p.skip, p.n)
+	}
+	if p.n == 0 {
+		c.Skipped = int64(p.skip)
+		if end {
+			return c, len(left) == 0
+		}
+		g.wait(left)
+		return c, false
+	}
+	c.ID, c.Generation, c.Path, c.Began = g.id, g.gen, g.path, g.born
+	c.Start = g.pos - line.Position(p.n)
+	c.Part, c.PartLast = p.part, p.last
+	c.Skipped, g.skipped = g.skipped, 0
+	c.Head, c.HeadLength = g.head, g.headLen
+	s.warnBinary(g, c.Data)
+	if end && len(left) == 0 {
+		c.Final, c.Gone = true, g.gone()
+		s.drop(g)
+	}
+	return c, false
+}
+
+// endOf takes leave of g, which has nothing left, with a notice if that says anything.
+func (s *Stream) endOf(g *generation) {
+	if g.gone() || g.skipped > 0 {
+		s.notices = append(s.notices, g.end(g.gone()))
+	}
+	s.drop(g)
+}
+
+// drop forgets g, unless the path still leads to it.
+func (s *Stream) drop(g *generation) {
+	if g == s.at {
+		return
+	}
+	s.queue = without(s.queue, g)
+	s.late = without(s.late, g)
+	s.cfg.Owners.leave(g.key, s, g.checkpoint(), g.gone())
+	g.file.close()
+}
+
+func without(gs []*generation, g *generation) []*generation {
+	for i := range gs {
+		if gs[i] == g {
+			return append(gs[:i:i], gs[i+1:]...)
+		}
+	}
+	return gs
+}
+
+func (s *Stream) noticeOr(err error) (Chunk, error) {
+	if err != nil {
+		return Chunk{}, err
+	}
+	return s.notice()
+}
+
+// truncated ends g, whose file does not go on with what was read of it, and
+// begins the file's next life at 0. If the rotator left a copy, g goes on in it.
+func (s *Stream) truncated(g *generation, buf []byte) (Chunk, error) {
+	if g.copied { // not a copy after all, as far as it goes
+		s.endOf(g)
+		return s.noticeOr(nil)
+	}
+	f := file{handle: g.file, name: g.name}
+	info, err := f.stat()
+	if err != nil {
+		return Chunk{}, fmt.Errorf("reading %s: %w", g.name, err)
+	}
+	f.info = info
+	id := g.id
+	id.Cut++
+	ng := newGeneration(id, g.path, f, s.now())
+	ng.born = info.mtime + 1 // what lies beside it by now are copies
+	s.newest = max(s.newest, ng.born)
+	ng.away, ng.deleted, ng.ending, ng.grown, ng.stirred = g.away, g.deleted, g.ending, g.grown, true
+
+	if s.intoCopy(g, ng) {
+		return s.read(g, buf)
+	}
+	c := g.cutOff(buf[:copy(buf, g.waiting)])
+	lost := int64(0)
+	if g.peak > info.size { // else it may have grown to there since
+		lost = max(g.peak-int64(g.pos)-int64(len(c.Data)), 0)
+	}
+	s.lost += lost
+	s.cfg.Logger.Info("truncated: starting over at its first byte", "path", g.path, "generation", g.gen.String(),
+		"position", int64(g.pos), "bytes_lost_at_least", lost)
+	s.replace(g, ng)
+	return c, nil
+}
+
+// replace puts ng in the place of g.
+func (s *Stream) replace(g, ng *generation) {
+	for _, gs := range [][]*generation{s.queue, s.late} {
+		for i := range gs {
+			if gs[i] == g {
+				gs[i] = ng
+			}
+		}
+	}
+	if s.at == g {
+		s.at = ng
+	}
+}
+
+// warnBinary tells once that a file holds NUL bytes; they are delivered as they are.
+func (s *Stream) warnBinary(g *generation, data []byte) {
+	if s.binary || bytes.IndexByte(data[:min(len(data), 512)], 0) < 0 {
+		return
+	}
+	s.binary = true
+	s.cfg.Logger.Warn("NUL bytes: a binary file, or one that was truncated under a writer that does not append; its lines are sent as they are",
+		"path", g.path, "position", int64(g.pos))
+}
