@@ -14,6 +14,7 @@ var logRows = []row{
 	{key: 20, min: 0, max: 6, act: (*Handlers).deleteTopics},
 	{key: 23, min: 0, max: 4, act: (*Handlers).offsetForLeaderEpoch},
 	{key: 32, min: 0, max: 4, act: (*Handlers).describeConfigs},
+	{key: 35, min: 0, max: 4, act: (*Handlers).describeLogDirs},
 	{key: 37, min: 0, max: 3, act: (*Handlers).createPartitions},
 	{key: 60, min: 0, max: 1, act: (*Handlers).describeCluster},
 	{key: 61, act: (*Handlers).describeProducers},

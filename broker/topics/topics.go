@@ -128,6 +128,9 @@ func (t *Topics) List() []*Topic {
 	return slices.SortedFunc(maps.Values(t.mu.byName), func(a, b *Topic) int { return cmp.Compare(a.Name, b.Name) })
 }
 
+// Folder is where the topics' folders lie.
+func (t *Topics) Folder() string { return t.cfg.Dir }
+
 // Settings are the broker's.
 func (t *Topics) Settings() *Settings { return t.cfg.Settings }
 
