@@ -79,13 +79,26 @@ func (b *Broker) Run(ctx context.Context) error {
 	syncing, stopSyncing := context.WithCancel(context.WithoutCancel(ctx))
 	var tasks sync.WaitGroup
 	tasks.Go(func() { _ = syncer.Run(syncing) }) // never fails; ends when told to
-	t, err := topics.Open(topics.Config{Dir: b.cfg.Data, Settings: b.settings, Syncer: syncer, LeaderEpoch: id.epoch, Logger: b.cfg.Logger})
+	t, err := topics.Open(topics.Config{Dir: b.cfg.Data, Settings: b.settings, Syncer: syncer, LeaderEpoch: id.epoch, Logger: b.cfg.Logger, Cut: b.cut()})
 	if err == nil {
 		err = errors.Join(b.serve(ctx, s, id, t), t.Close())
 	}
 	stopSyncing() // after the last append
 	tasks.Wait()
 	return err
+}
+
+// cut is who hears what recovery took away: acknowledged or not, that bytes are gone is never left to a log level.
+func (b *Broker) cut() func(commitlog.Cut) {
+	if b.cfg.Recovered == nil {
+		return nil
+	}
+	var one sync.Mutex // logs are opened several at a time
+	return func(c commitlog.Cut) {
+		one.Lock()
+		defer one.Unlock()
+		fmt.Fprintln(b.cfg.Recovered, c)
+	}
 }
 
 // serve runs the rooms and the listeners over open topics.

@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strconv"
@@ -33,6 +34,9 @@ type Config struct {
 	ListenFlag string
 	// Logger takes what an operator should know; nil discards.
 	Logger *slog.Logger
+	// Recovered gets a line for each cut that the recovery of a log made, whatever level the Logger has; nil: the Logger
+	// gets it.
+	Recovered io.Writer
 	// Registry takes the metrics; nil: none are kept.
 	Registry prometheus.Registerer
 }

@@ -139,7 +139,7 @@ func (t *Topics) openPartition(dir string, topic *Topic) (log *commitlog.Log, fr
 	}
 	cfg := topic.Effective().Log
 	cfg.LeaderEpoch = t.cfg.LeaderEpoch
-	cfg.Logger = t.cfg.Logger
+	cfg.Logger, cfg.Cut = t.cfg.Logger, t.cfg.Cut
 	log, err = commitlog.Open(dir, cfg, t.cfg.Syncer)
 	if err != nil {
 		return nil, fresh, fmt.Errorf("opening partition %s: %w", filepath.Base(dir), err)

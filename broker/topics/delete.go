@@ -17,10 +17,7 @@ func (t *Topics) Delete(name string) error {
 	}
 	t.remove(topic)
 	for _, p := range topic.Partitions() {
-		// Ends appends, waits and reads. Whether the log can still be made sound does not matter any more.
-		if err := p.Log.Close(); err != nil {
-			t.log.Warn("closing a log that is deleted", "partition", folder(name, p.Index), "error", err)
-		}
+		p.Log.Abandon() // ends appends, waits and reads; what is not on the disk need not get there
 	}
 	if err := t.erase(manifest{Name: name, ID: topic.ID, Partitions: len(topic.Partitions())}); err != nil {
 		return fmt.Errorf("deleting topic %s: %w", name, err)

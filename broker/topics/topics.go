@@ -41,12 +41,13 @@ var (
 
 // Config steers a Topics.
 type Config struct {
-	Dir           string            // the data folder
-	Settings      *Settings         // the broker's; nil: all defaults
-	Syncer        *commitlog.Syncer // syncs the partitions' logs
-	LeaderEpoch   int32             // of this start of the broker
-	MaxPartitions int               // of all topics together; 0: 20000
-	Logger        *slog.Logger      // nil discards
+	Dir           string              // the data folder
+	Settings      *Settings           // the broker's; nil: all defaults
+	Syncer        *commitlog.Syncer   // syncs the partitions' logs
+	LeaderEpoch   int32               // of this start of the broker
+	MaxPartitions int                 // of all topics together; 0: 20000
+	Logger        *slog.Logger        // nil discards
+	Cut           func(commitlog.Cut) // told what the recovery of a log took away; nil: the Logger
 }
 
 // Topics is the set of topics under one data folder. It is safe for concurrent use.
