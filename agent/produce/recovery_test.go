@@ -1,0 +1,226 @@
+package produce
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/loghaul/loghaul/agent/produce/producetest"
+	"github.com/loghaul/loghaul/internal/record"
+)
+
+func contains(err error, word string) bool { return err != nil && strings.Contains(err.Error(), word) }
+
+// died leaves a journal whose last batches are in doubt: of 6 batches of 10, one is
+// acknowledged, stored of the other five are in the log, and the process is gone.
+func died(t *testing.T, b *producetest.Broker, dir string, stored int) {
+	t.Helper()
+	s := newSender(t, b, dir, &fakeFramer{})
+	p := s.open(0)
+	s.send(p, 10)
+	s.drain()
+	b.Set(func() {
+		b.Refuse = func(producetest.Partition, record.Header) int16 { return kerr.NotEnoughReplicas.Code }
+	})
+	for range 5 {
+		s.send(p, 10)
+	}
+	s.kill()
+	b.Set(func() {
+		b.Refuse = nil
+		for _, e := range s.j.InDoubt()[web0][:stored] {
+			bytes, err := s.f.seal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if code, _ := b.Append(producetest.Partition(web0), bytes); code != 0 {
+				t.Fatalf("storing batch %d of the dead process: code %d", e.Seq, code)
+			}
+		}
+	})
+}
+
+func TestRule4_InDoubtBatchesAreSettledByAskingTheLeader(t *testing.T) {
+	for stored := range 6 {
+		dir := t.TempDir()
+		b := producetest.New(t, twoParts)
+		died(t, b, dir, stored)
+		s := newSender(t, b, dir, &fakeFramer{})
+		p := s.open(0)
+		for range 20 {
+			s.send(p, 10)
+		}
+		s.drain()
+		s.want(b, web0, 260)
+		if n := s.c.PossibleDoubles(); n != 0 {
+			t.Errorf("stored %d: %d possible doubles are counted, want proof", stored, n)
+		}
+		s.kill()
+	}
+}
+
+func TestRule4_OnlyTheLastBatchIsRememberedAcrossARestart(t *testing.T) {
+	dir := t.TempDir()
+	b := producetest.New(t, twoParts)
+	died(t, b, dir, 4)
+	b.Set(func() {
+		for _, st := range b.Log(producetest.Partition(web0)).Seen {
+			st.Last = st.Last[len(st.Last)-1:]
+		}
+	})
+	s := newSender(t, b, dir, &fakeFramer{})
+	s.send(s.open(0), 10)
+	s.drain()
+	s.want(b, web0, 70)
+}
+
+func TestRule4_TheQuestionIsNotBelievedUntilTheBatchIsConfirmed(t *testing.T) {
+	dir := t.TempDir()
+	b := producetest.New(t, twoParts)
+	died(t, b, dir, 3)
+	// The leader that answered dies before its followers had the last two batches.
+	asked := false
+	b.Set(func() {
+		b.Refuse = func(at producetest.Partition, h record.Header) int16 {
+			if !asked {
+				asked = true
+				l := b.Log(producetest.Partition(web0))
+				l.Batches, l.End = l.Batches[:2], 20
+				for _, st := range l.Seen {
+					st.Last = st.Last[:2]
+				}
+				return kerr.NotLeaderForPartition.Code
+			}
+			return 0
+		}
+	})
+	s := newSender(t, b, dir, &fakeFramer{})
+	s.send(s.open(0), 10)
+	s.drain()
+	s.want(b, web0, 70)
+}
+
+func TestRule5_ABatchThatDiffersIsFramedAnewInANewEpoch(t *testing.T) {
+	dir := t.TempDir()
+	b := producetest.New(t, twoParts)
+	died(t, b, dir, 2)
+	s := newSender(t, b, dir, &fakeFramer{gone: 0, differs: false})
+	s.f.gone = 35 // bytes 30 to 34 were not stored, and their file is gone
+	s.send(s.open(0), 10)
+	s.drain()
+	got := b.Values(producetest.Partition(web0))
+	if len(got) != 65 || got[29] != "29" || got[30] != "35" || got[64] != "69" {
+		t.Fatalf("%d records: %v", len(got), got)
+	}
+	b.Set(func() {
+		batches := b.Log(producetest.Partition(web0)).Batches
+		h, _ := record.ParseHeader(batches[len(batches)-1])
+		if h.ProducerEpoch != 1 {
+			t.Errorf("epoch %d after a batch had to be framed anew, want 1", h.ProducerEpoch)
+		}
+	})
+	if n := s.c.PossibleDoubles(); n != 0 {
+		t.Errorf("%d possible doubles, want none: they were proven not to be stored", n)
+	}
+}
+
+func TestRule6_WithoutReadOneBatchAtATime(t *testing.T) {
+	b := producetest.New(t, twoParts)
+	dir := t.TempDir()
+	b.Set(func() { b.Describe = kerr.TopicAuthorizationFailed.Code })
+	s := newSender(t, b, dir, &fakeFramer{})
+	p := s.open(0)
+	s.send(p, 5)
+	s.drain()
+	s.kill()
+	s = newSender(t, b, dir, &fakeFramer{})
+	p = s.open(0)
+	b.Set(func() {
+		b.Refuse = func(producetest.Partition, record.Header) int16 { return kerr.NotEnoughReplicas.Code }
+	})
+	s.send(p, 5)
+	if p.Try() != nil {
+		t.Error("a second batch is taken though the broker cannot be asked")
+	}
+	b.Set(func() { b.Refuse = nil })
+	s.drain()
+	s.want(b, web0, 10)
+}
+
+func TestRule8_WhatNothingProvesIsSentAgainAndCounted(t *testing.T) {
+	dir := t.TempDir()
+	b := producetest.New(t, twoParts)
+	died(t, b, dir, 2)
+	b.Set(func() { clear(b.Log(producetest.Partition(web0)).Seen) }) // the broker has forgotten us
+	s := newSender(t, b, dir, &fakeFramer{})
+	s.send(s.open(0), 10)
+	s.drain()
+	got := map[string]int{}
+	for _, v := range b.Values(producetest.Partition(web0)) {
+		got[v]++
+	}
+	if len(got) != 70 {
+		t.Fatalf("%d different records, want 70: none may be lost", len(got))
+	}
+	if n := s.c.PossibleDoubles(); n != 50 {
+		t.Errorf("%d possible doubles are counted, want the 50 that were in doubt", n)
+	}
+}
+
+func TestALateBatchOfTheDeadProcessIsRecognised(t *testing.T) {
+	dir := t.TempDir()
+	b := producetest.New(t, twoParts)
+	died(t, b, dir, 2)
+	s := newSender(t, b, dir, &fakeFramer{})
+	doubt := s.j.InDoubt()[web0]
+	late, err := s.f.seal(doubt[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := s.open(0)
+	s.send(p, 10)
+	s.drain()
+	b.Set(func() {
+		if code, base := b.Append(producetest.Partition(web0), late); code != 0 || base != 30 {
+			t.Errorf("the late batch: code %d at %d, want it taken for the one sent again", code, base)
+		}
+	})
+	s.want(b, web0, 70)
+}
+
+func TestAJournalOlderThanTheLogNeverReusesASequence(t *testing.T) {
+	dir := t.TempDir()
+	b := producetest.New(t, twoParts)
+	s := newSender(t, b, dir, &fakeFramer{})
+	s.send(s.open(0), 10)
+	s.drain()
+	s.kill()
+	// A later life of this journal, which is then restored from a snapshot.
+	b.Set(func() {
+		for _, st := range b.Log(producetest.Partition(web0)).Seen {
+			st.Last = append(st.Last, producetest.Stamp{First: 10, Last: 19, Offset: 10})
+		}
+		b.Log(producetest.Partition(web0)).End = 20
+	})
+	s = newSender(t, b, dir, &fakeFramer{})
+	s.send(s.open(0), 10)
+	s.drain()
+	if got := b.Values(producetest.Partition(web0)); len(got) != 20 || got[19] != "19" {
+		t.Errorf("%d records: a batch was taken for one of the later life", len(got))
+	}
+}
+
+func TestAProducerIDIsKeptForTheSameClusterOnly(t *testing.T) {
+	dir := t.TempDir()
+	b := producetest.New(t, twoParts)
+	s := newSender(t, b, dir, &fakeFramer{})
+	s.open(0)
+	id := s.j.Producer()
+	s.kill()
+	s = newSender(t, b, dir, &fakeFramer{})
+	s.open(0)
+	if s.j.Producer() != id || s.j.Cluster() != "A" {
+		t.Errorf("producer id %d in cluster %q, was %d", s.j.Producer(), s.j.Cluster(), id)
+	}
+}
