@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+)
+
+// firsts remembers which inputs have been applied before: "start: end" holds only for
+// the files that exist when an input is first applied (agent/DESIGN.md, rule 13).
+type firsts struct {
+	file string
+	mu   struct {
+		sync.Mutex
+		names []string
+	}
+}
+
+func openFirsts(file string) (*firsts, error) {
+	f := &firsts{file: file}
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &f.mu.names)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading which inputs were applied before: %w: remove %s, and inputs with start \"end\" begin at the end of their files again", err, file)
+	}
+	return f, nil
+}
+
+// claim says whether the input is applied for the first time, and remembers it.
+func (f *firsts) claim(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slices.Contains(f.mu.names, name) {
+		return false
+	}
+	f.mu.names = append(f.mu.names, name)
+	f.save()
+	return true
+}
+
+// forget lets an input that was removed begin anew when it comes back.
+func (f *firsts) forget(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := slices.Index(f.mu.names, name); i >= 0 {
+		f.mu.names = slices.Delete(f.mu.names, i, i+1)
+		f.save()
+	}
+}
+
+// save replaces the file; what cannot be saved is claimed again after a restart, whose
+// streams are then known by their journaled positions anyway.
+func (f *firsts) save() {
+	data, err := json.Marshal(f.mu.names)
+	if err != nil {
+		return
+	}
+	tmp := f.file + ".tmp"
+	if os.WriteFile(tmp, data, 0o600) == nil {
+		os.Rename(tmp, filepath.Clean(f.file))
+	}
+}

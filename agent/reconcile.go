@@ -1,0 +1,244 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/loghaul/loghaul/agent/follow"
+	"github.com/loghaul/loghaul/agent/produce"
+)
+
+// reconcile makes the streams what the inputs and their files ask for; mu is held. A
+// stream is known by path and topic, so an edit that keeps both keeps it and its
+// positions.
+func (a *Agent) reconcile(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
+	want := a.desired()
+	for _, in := range want {
+		a.topicOf(ctx, in.Topic, in)
+	}
+	for _, t := range a.mu.topics {
+		t.known = nil
+	}
+	a.mu.odd = false
+	for id, s := range a.mu.streams {
+		a.mu.odd = a.mu.odd || want[id] == nil
+		l := s.lane.Load()
+		if l == nil {
+			continue
+		}
+		in := want[id]
+		if in == nil && !a.vanished(s) || in != nil && remade(s.want, in) {
+			l.tell(func(context.Context) { l.leave(s) })
+		} else if in != nil {
+			a.adopt(l, s, in)
+		}
+	}
+	// All are made before any is looked at: what is another one's old file is then
+	// known to be so.
+	var fresh []*stream
+	for _, id := range slices.SortedFunc(maps.Keys(want), cmpID) {
+		if t := a.mu.topics[id.topic]; t.ready && a.mu.streams[id] == nil {
+			fresh = append(fresh, a.newStream(t, id, want[id]))
+		}
+	}
+	for _, s := range fresh {
+		a.attach(ctx, s)
+	}
+	for _, t := range a.mu.topics {
+		t.known = nil
+	}
+}
+
+// desired says which input sends which file to which topic: the first by name.
+func (a *Agent) desired() map[streamID]*input {
+	want := map[streamID]*input{}
+	for _, name := range slices.Sorted(maps.Keys(a.mu.inputs)) {
+		in := a.mu.inputs[name]
+		in.lost = 0
+		if in.set == nil || in.broken != nil {
+			continue
+		}
+		for path := range in.set.Files {
+			id := streamID{path, in.Topic}
+			if want[id] != nil {
+				in.lost++
+				continue
+			}
+			want[id] = in
+		}
+	}
+	return want
+}
+
+// vanished says whether a stream that nobody asks for any more is only without its
+// file: then it is read to its end. mu is held.
+func (a *Agent) vanished(s *stream) bool {
+	in := a.mu.inputs[s.want.Name]
+	if in == nil || in.Topic != s.id.topic {
+		return false
+	}
+	_, err := os.Lstat(s.id.path)
+	return os.IsNotExist(err) && !s.finished()
+}
+
+// finished says whether a stream has read everything and its path leads nowhere.
+func (s *stream) finished() bool {
+	s.shown.Lock()
+	defer s.shown.Unlock()
+	return s.shown.done
+}
+
+// remade says whether a new revision asks for another reader of the file.
+func remade(old, now *input) bool {
+	return old.MaxLineBytes != now.MaxLineBytes || old.LongLines != now.LongLines
+}
+
+// adopt lets a stream go on under another input or revision; mu is held.
+func (a *Agent) adopt(l *lane, s *stream, in *input) {
+	old := s.want
+	if old == in {
+		return
+	}
+	s.want = in
+	moves := old.KeyBy != in.KeyBy || !samePartition(old.Partition, in.Partition)
+	l.tell(func(context.Context) {
+		if s.resting = in.Paused; s.resting {
+			s.queued = false
+			l.ready = slices.DeleteFunc(l.ready, func(x *stream) bool { return x == s })
+		}
+		s.reframe(in)
+		if moves {
+			l.leave(s)
+		} else {
+			l.lookAt(s, time.Now())
+		}
+	})
+}
+
+func samePartition(a, b *int32) bool {
+	return a == nil && b == nil || a != nil && b != nil && *a == *b
+}
+
+// newStream makes a stream; mu is held.
+func (a *Agent) newStream(t *topic, id streamID, in *input) *stream {
+	s := &stream{id: id, in: in, want: in, sources: map[follow.ID]*source{}, resting: in.Paused}
+	s.shown.partition = spread
+	var resume []follow.Checkpoint
+	for _, g := range t.generations(id.path) {
+		resume = append(resume, checkpoint(g))
+		if !g.Ended {
+			s.shown.ref, s.shown.generation, s.shown.read = g.Ref, g.Name, g.Begun
+		}
+	}
+	s.fromEnd = in.from[id.path] && len(resume) == 0
+	s.f = follow.New(follow.Config{
+		Path: id.path, Resume: resume, FromEnd: s.fromEnd, MaxLine: int(in.MaxLineBytes), LongLines: in.LongLines,
+		DeletedAge: a.cfg.DeletedAge, Allow: a.access.Check, Owners: t.owners, Logger: a.log,
+	})
+	if a.cfg.Once {
+		s.f.Finish()
+	}
+	a.mu.streams[id] = s
+	a.byPath.Lock()
+	a.byPath.m[id.path] = append(slices.Clone(a.byPath.m[id.path]), s)
+	a.byPath.Unlock()
+	return s
+}
+
+// attach gives a stream to the lane it belongs to; mu is held.
+func (a *Agent) attach(ctx context.Context, s *stream) {
+	t := a.mu.topics[s.id.topic]
+	home, err := t.home(s.want, s.id.path, t.generations(s.id.path))
+	if s.held != nil && s.want.Partition == nil && home != spread {
+		home = t.byKey(s.held.Path) // a new generation goes where its key says
+	}
+	if err != nil {
+		s.want.broken = err
+		return
+	}
+	l := t.lane(ctx, home)
+	if l == nil {
+		return
+	}
+	s.lane.Store(l)
+	l.tell(func(ctx context.Context) { l.add(ctx, s) })
+}
+
+// handedBack takes a stream from a lane that has everything of it acknowledged: for
+// another lane, to be made anew, or to be closed.
+func (a *Agent) handedBack(ctx context.Context, s *stream) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.lane.Store(nil)
+	t := a.mu.topics[s.id.topic]
+	t.known = nil
+	in := a.desired()[s.id]
+	if in != nil && !remade(s.in, in) {
+		if s.in != in {
+			s.reframe(in)
+			s.want, s.resting = in, in.Paused
+		}
+		a.attach(ctx, s)
+		return
+	}
+	s.f.Close()
+	a.opened.Add(int64(-s.opened))
+	delete(a.mu.streams, s.id)
+	a.byPath.Lock()
+	left := slices.DeleteFunc(slices.Clone(a.byPath.m[s.id.path]), func(x *stream) bool { return x == s })
+	if a.byPath.m[s.id.path] = left; len(left) == 0 {
+		delete(a.byPath.m, s.id.path)
+	}
+	a.byPath.Unlock()
+	if in != nil {
+		a.attach(ctx, a.newStream(t, s.id, in))
+	}
+}
+
+// topicOf takes up a topic that is wanted, and how it is to be made; mu is held.
+func (a *Agent) topicOf(ctx context.Context, name string, in *input) {
+	t := a.mu.topics[name]
+	if t == nil {
+		t = &topic{a: a, name: name, lanes: map[int32]*lane{}, parts: map[int32]*produce.Partition{}}
+		var known []follow.Checkpoint
+		for _, g := range a.journal.Generations(name) {
+			known = append(known, checkpoint(g))
+		}
+		t.owners = follow.NewOwners(known)
+		a.mu.topics[name] = t
+		a.lanes.Go(func() { t.run(ctx) })
+	}
+	if in != nil && in.TopicCreate != nil {
+		t.create = createOf(in)
+	}
+}
+
+// topicReady lets the streams of a topic start: it is there, and nothing of an earlier
+// life is in doubt.
+func (a *Agent) topicReady(ctx context.Context, t *topic) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t.ready = true
+	a.reconcile(ctx)
+}
+
+// hint passes on that a path was written. It does not block.
+func (a *Agent) hint(path string) {
+	a.byPath.RLock()
+	streams := a.byPath.m[path]
+	a.byPath.RUnlock()
+	for _, s := range streams {
+		s.hinted()
+	}
+}
+
+func cmpID(x, y streamID) int {
+	return cmp.Or(cmp.Compare(x.path, y.path), cmp.Compare(x.topic, y.topic))
+}
