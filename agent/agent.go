@@ -15,6 +15,7 @@ import (
 	"github.com/loghaul/loghaul/agent/journal"
 	"github.com/loghaul/loghaul/agent/produce"
 	"github.com/loghaul/loghaul/etcdconf"
+	"github.com/loghaul/loghaul/internal/datadir"
 )
 
 // Agent follows files and sends their lines. Its methods are safe for concurrent use.
@@ -82,7 +83,7 @@ func (a *Agent) Ready() <-chan struct{} { return a.ready }
 // flight, and closes the journal. With Once it returns by itself when everything is
 // sent. nil means that nothing went wrong that a restart could mend.
 func (a *Agent) Run(ctx context.Context) error {
-	folder, err := lock(a.cfg.Data)
+	folder, err := datadir.Hold(a.cfg.Data)
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (a *Agent) open() (err error) {
 	if doubt := a.journal.Doubt(); doubt != "" {
 		a.log.Warn("the end of the journal may be missing: the brokers are asked what they have", "why", doubt)
 	}
-	if a.first, err = openFirsts(filepath.Join(a.cfg.Data, "first.json")); err != nil {
+	if a.first, err = openFirsts(filepath.Join(a.cfg.Data, "first.json"), a.log); err != nil {
 		return err
 	}
 	a.events = discover.NewEvents(a.log)

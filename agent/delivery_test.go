@@ -77,6 +77,24 @@ func TestRotationWhileRunningAndWhileDown(t *testing.T) {
 	h.contiguous("web_log")
 }
 
+// The kill between the first sight of a file and its first line must not make the
+// agent forget that it followed the path.
+func TestAFileRotatedWhileDownBeforeItsFirstLineIsDrained(t *testing.T) {
+	h := newHouse(t, oneTopic)
+	h.input("web", "web_log", "*.log", "")
+	h.write("a.log", "")
+	h.lines("b.log", 0, 1)
+	r := h.start()
+	h.want("web_log", numbered("b.log", 0, 1)) // so the folder has been looked at
+	h.until(func() bool { return len(r.Status().Streams) == 2 }, func() string { return "two streams" })
+	r.stop()
+	h.lines("a.log", 0, 20)
+	h.rename("a.log", "a.log.1")
+	h.lines("a.log", 20, 20)
+	h.start()
+	h.want("web_log", append(numbered("b.log", 0, 1), numbered("a.log", 0, 40)...))
+}
+
 func TestAFileThatIsTruncatedStartsOver(t *testing.T) {
 	h := newHouse(t, oneTopic)
 	h.input("web", "web_log", "a.log", "")

@@ -5,24 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
+
+	"github.com/loghaul/loghaul/internal/durable"
 )
 
 // firsts remembers which inputs have been applied before: "start: end" holds only for
 // the files that exist when an input is first applied (agent/DESIGN.md, rule 13).
 type firsts struct {
 	file string
+	log  *slog.Logger
 	mu   struct {
 		sync.Mutex
 		names []string
 	}
 }
 
-func openFirsts(file string) (*firsts, error) {
-	f := &firsts{file: file}
+func openFirsts(file string, log *slog.Logger) (*firsts, error) {
+	f := &firsts{file: file, log: log}
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
@@ -58,15 +61,14 @@ func (f *firsts) forget(name string) {
 	}
 }
 
-// save replaces the file; what cannot be saved is claimed again after a restart, whose
-// streams are then known by their journaled positions anyway.
+// save replaces the file. What cannot be saved is told and claimed again after a
+// restart, whose streams are then known by their journaled positions anyway.
 func (f *firsts) save() {
 	data, err := json.Marshal(f.mu.names)
-	if err != nil {
-		return
+	if err == nil {
+		err = durable.Replace(f.file, data, 0o600)
 	}
-	tmp := f.file + ".tmp"
-	if os.WriteFile(tmp, data, 0o600) == nil {
-		os.Rename(tmp, filepath.Clean(f.file))
+	if err != nil {
+		f.log.Warn("which inputs were applied before is not saved: one with start \"end\" may begin at the end of its files again", "error", err)
 	}
 }

@@ -138,8 +138,8 @@ func (l *lane) add(ctx context.Context, s *stream) {
 	s.shown.partition = l.part
 	s.shown.Unlock()
 	s.leaving = false
-	if s.fromEnd {
-		s.fromEnd = false
+	if s.fresh {
+		s.fresh = false
 		l.settle(ctx, s)
 	}
 	if s.held != nil {
@@ -148,8 +148,9 @@ func (l *lane) add(ctx context.Context, s *stream) {
 	l.lookAt(s, time.Now())
 }
 
-// settle journals where a stream begins that does not begin at 0: a restart before its
-// first line must not take a later end for its beginning.
+// settle journals where a stream begins whose path is new. A restart before its first
+// line must not take a later end for its beginning, and must know that the path was
+// followed: what was rotated away meanwhile is looked for only then.
 func (l *lane) settle(ctx context.Context, s *stream) {
 	if _, err := s.f.Look(); err != nil {
 		return // said by the next look

@@ -137,9 +137,9 @@ func (a *Agent) newStream(t *topic, id streamID, in *input) *stream {
 			s.shown.ref, s.shown.generation, s.shown.read = g.Ref, g.Name, g.Begun
 		}
 	}
-	s.fromEnd = in.from[id.path] && len(resume) == 0
+	s.fresh = len(resume) == 0
 	s.f = follow.New(follow.Config{
-		Path: id.path, Resume: resume, FromEnd: s.fromEnd, MaxLine: int(in.MaxLineBytes), LongLines: in.LongLines,
+		Path: id.path, Resume: resume, FromEnd: s.fresh && in.from[id.path], MaxLine: int(in.MaxLineBytes), LongLines: in.LongLines,
 		DeletedAge: a.cfg.DeletedAge, Allow: a.access.Check, Owners: t.owners, Logger: a.log,
 	})
 	if a.cfg.Once {

@@ -27,8 +27,8 @@ type stream struct {
 	lane atomic.Pointer[lane] // who owns it; set under Agent.mu, nil: nobody
 	told atomic.Bool          // a hint is on its way to the lane
 
-	fromEnd bool // its first position is to be journaled at once
-	opened  int  // descriptors, as last counted
+	fresh  bool // the journal does not know its path yet: its first position goes there at once
+	opened int  // descriptors, as last counted
 
 	sources map[follow.ID]*source
 	queued  bool          // in the lane's ready list

@@ -10,6 +10,7 @@ import (
 
 	"github.com/loghaul/loghaul/broker/handle"
 	"github.com/loghaul/loghaul/broker/topics"
+	"github.com/loghaul/loghaul/internal/durable"
 )
 
 // metaFile is Kafka's own file about a data folder, with one line of ours:
@@ -45,7 +46,7 @@ func begin(dir string) (identity, error) {
 	id.epoch++
 	content := fmt.Sprintf("version=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\nleader.epoch=%d\n",
 		id.clusterID, handle.NodeID, id.directoryID, id.epoch)
-	if err := topics.WriteFile(path, []byte(content)); err != nil {
+	if err := durable.Replace(path, []byte(content), 0o640); err != nil {
 		return id, err
 	}
 	return id, nil

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/loghaul/loghaul/internal/durable"
 )
 
 // Cached is src with a memory on disk: what src last said, and of each value that was refused the last good one, lie in
@@ -185,22 +187,8 @@ func (c *cached) save() error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("preparing the folder of %s: %w", c.file, err)
 	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(c.file)+"-*")
-	if err != nil {
-		return fmt.Errorf("saving %s: %w", c.file, err)
+	if err := durable.Replace(c.file, b, 0o600); err != nil {
+		return fmt.Errorf("saving the last good configuration: %w", err)
 	}
-	defer os.Remove(f.Name()) // does nothing once it is renamed
-	_, err = f.Write(b)
-	if err == nil {
-		// The bytes must be on disk before the name is: a power cut between the two would leave an empty file
-		// under the good name, and with it no configuration at all.
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("saving %s: %w", c.file, err)
-	}
-	if err := os.Rename(f.Name(), c.file); err != nil {
-		return fmt.Errorf("saving %s: %w", c.file, err)
-	}
-	return syncFolder(dir)
+	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/loghaul/loghaul/internal/durable"
 )
 
 // compactIfLong writes the file anew when it has grown by CompactBytes, or by the
@@ -55,7 +57,7 @@ func (j *Journal) install(tmp *os.File, name string, snapshot []byte) error {
 		return fmt.Errorf("naming the journal's snapshot: %w", err)
 	}
 	// The name must be on disk before the old file goes.
-	return syncDir(filepath.Dir(name))
+	return durable.SyncFolder(filepath.Dir(name))
 }
 
 // dropOld forgets generations that are acknowledged and were not seen for Keep, and

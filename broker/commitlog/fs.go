@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/loghaul/loghaul/internal/durable"
 )
 
 // fileSystem is where a log's files live. The real one is disk; tests put one in
@@ -48,7 +50,7 @@ func (disk) open(path string, flag int) (file, error) {
 func (disk) readDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
 func (disk) rename(from, to string) error              { return os.Rename(from, to) }
 func (disk) remove(path string) error                  { return os.Remove(path) }
-func (disk) syncDir(dir string) error                  { return syncFolder(dir) }
+func (disk) syncDir(dir string) error                  { return durable.SyncFolder(dir) }
 
 // readAll reads a small file whole, up to limit bytes.
 func readAll(fsys fileSystem, path string, limit int64) ([]byte, error) {

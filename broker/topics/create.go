@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/loghaul/loghaul/broker/commitlog"
+	"github.com/loghaul/loghaul/internal/durable"
 )
 
 const (
@@ -79,7 +80,7 @@ func (t *Topics) writeTopic(m manifest) error {
 		err = writeMetadata(tmp, m.ID)
 	}
 	if err == nil {
-		err = WriteFile(filepath.Join(tmp, manifestFile), m.encode())
+		err = durable.Replace(filepath.Join(tmp, manifestFile), m.encode(), 0o640)
 	}
 	if err == nil {
 		err = os.Rename(tmp, final)
@@ -88,7 +89,7 @@ func (t *Topics) writeTopic(m manifest) error {
 		_ = os.RemoveAll(tmp)
 		return err
 	}
-	return syncDir(t.cfg.Dir) // the topic is answered for
+	return durable.SyncFolder(t.cfg.Dir) // the topic is answered for
 }
 
 // openTopic opens a topic's partitions and makes the folders that are missing.
@@ -118,7 +119,7 @@ func (t *Topics) openPartitions(topic *Topic, from, to int) error {
 		ps = append(ps, &Partition{Topic: topic, Index: i, Log: log})
 	}
 	if made {
-		if err := syncDir(t.cfg.Dir); err != nil { // records in a folder without a name would be lost
+		if err := durable.SyncFolder(t.cfg.Dir); err != nil { // records in a folder without a name would be lost
 			return err
 		}
 	}
@@ -160,7 +161,7 @@ func (t *Topics) Extend(name string, partitions int) error {
 		return err
 	}
 	m := manifest{Name: name, ID: topic.ID, Partitions: partitions, Own: topic.Own()}
-	if err := WriteFile(filepath.Join(t.cfg.Dir, folder(name, 0), manifestFile), m.encode()); err != nil {
+	if err := durable.Replace(filepath.Join(t.cfg.Dir, folder(name, 0), manifestFile), m.encode(), 0o640); err != nil {
 		return fmt.Errorf("extending topic %s: %w", name, err)
 	}
 	if err := t.openPartitions(topic, have, partitions); err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/loghaul/loghaul/internal/durable"
 )
 
 // Delete removes a topic and frees its disk. When it returns the topic is durably gone.
@@ -31,7 +33,7 @@ func (t *Topics) erase(m manifest) error {
 	if err := os.Rename(filepath.Join(t.cfg.Dir, folder(m.Name, 0)), mark); err != nil {
 		return err
 	}
-	if err := syncDir(t.cfg.Dir); err != nil { // else a crash could bring back partition 0 without the others
+	if err := durable.SyncFolder(t.cfg.Dir); err != nil { // else a crash could bring back partition 0 without the others
 		return err
 	}
 	return t.sweep(mark, m)
@@ -49,7 +51,7 @@ func (t *Topics) sweep(mark string, m manifest) error {
 			return err
 		}
 	}
-	if err := syncDir(t.cfg.Dir); err != nil { // the mark may only go when the others are gone for good
+	if err := durable.SyncFolder(t.cfg.Dir); err != nil { // the mark may only go when the others are gone for good
 		return err
 	}
 	// The manifest goes last, so that a sweep that is cut short is taken up again.

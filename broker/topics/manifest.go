@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/loghaul/loghaul/internal/durable"
 )
 
 const (
@@ -91,7 +93,7 @@ func parseManifest(data []byte) (manifest, error) {
 
 // writeMetadata writes Kafka's own file with the topic's id into a partition's folder.
 func writeMetadata(dir string, id ID) error {
-	return WriteFile(filepath.Join(dir, metadataFile), fmt.Appendf(nil, "version: 0\ntopic_id: %s\n", id))
+	return durable.Replace(filepath.Join(dir, metadataFile), fmt.Appendf(nil, "version: 0\ntopic_id: %s\n", id), 0o640)
 }
 
 // readMetadata reads it; a folder without one has the zero id.
@@ -107,29 +109,4 @@ func readMetadata(dir string) ID {
 		}
 	}
 	return ID{}
-}
-
-// WriteFile writes a file whole or not at all: under another name, synced (else the rename could be durable before
-// the bytes), renamed, the folder synced (so that the rename is durable too).
-func WriteFile(path string, data []byte) error {
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync() // before the rename, see above
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp)
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return syncDir(filepath.Dir(path))
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/loghaul/loghaul/internal/durable"
 )
 
 const (
@@ -148,7 +150,7 @@ func (t *Topics) adopt(name string, m *manifest) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
-	return WriteFile(filepath.Join(dir, manifestFile), m.encode())
+	return durable.Replace(filepath.Join(dir, manifestFile), m.encode(), 0o640)
 }
 
 func (t *Topics) warnFolder(name string) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/loghaul/loghaul/internal/durable"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -216,7 +217,7 @@ func TestCrashWhileExtendingIsCompleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := manifest{Name: "web_log", ID: topic.ID, Partitions: 5}
-	if err := WriteFile(filepath.Join(dir, "web_log-0", manifestFile), m.encode()); err != nil {
+	if err := durable.Replace(filepath.Join(dir, "web_log-0", manifestFile), m.encode(), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(open(t, dir).Get("web_log").Partitions()); got != 5 {

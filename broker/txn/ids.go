@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/loghaul/loghaul/internal/durable"
 )
 
 // ProducerID names an idempotent producer in this cluster; 0 is the first.
@@ -85,23 +86,8 @@ func read(path string) (ProducerID, error) {
 	return ProducerID(next), nil
 }
 
-// write replaces the file. The new content is synced before it gets the name, and the name before an id
-// is used: a power cut finds the old file or the new, and no id at large that neither covers.
+// write replaces the file. It is durable before an id of the new block is used: a power cut finds the old file or the
+// new, and no id at large that neither covers.
 func write(path string, next ProducerID) error {
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(f, format, next)
-	if err == nil {
-		err = f.Sync() // the bytes, before the rename makes them count
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path)) // the rename itself
+	return durable.Replace(path, fmt.Appendf(nil, format, next), 0o600)
 }
