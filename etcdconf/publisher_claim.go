@@ -27,7 +27,11 @@ func (p *Publisher) claim(ctx context.Context, lease clientv3.LeaseID, value []b
 	if err != nil {
 		return err
 	}
-	unchanged := clientv3.Compare(clientv3.ModRevision(p.key), "=", old.revision)
+	// Not the revision: an earlier process of this instance may write until the moment that it is told to end.
+	unchanged := clientv3.Compare(clientv3.LeaseValue(p.key), "=", old.lease)
+	if old.revision == 0 {
+		unchanged = clientv3.Compare(clientv3.ModRevision(p.key), "=", 0)
+	}
 	return p.put(ctx, lease, value, unchanged, trace)
 }
 
