@@ -1,0 +1,205 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// patience is how long a process may do nothing visible before the measurement gives up.
+const patience = 2 * time.Minute
+
+// process is one loghaul command, running as a process of its own.
+type process struct {
+	name  string
+	cmd   *exec.Cmd
+	where map[string]string // from its ready line
+	ended chan struct{}     // closed when it has ended and its output is read
+	peak  atomic.Int64      // resident bytes at most, 0 while unknown
+
+	mu struct {
+		sync.Mutex
+		said []string // its last lines on standard error
+	}
+}
+
+// start runs a command and waits for its ready line, or its end.
+func (p *pipe) start(ctx context.Context, args ...string) (*process, error) {
+	pr := &process{name: args[0], cmd: exec.Command(p.Program, args...), ended: make(chan struct{})}
+	pr.cmd.Env = append(ownEnv(os.Environ()), p.Env...)
+	stderr, err := pr.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := pr.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the %s: %w", pr.name, err)
+	}
+	ready := make(chan map[string]string, 1) // one send, by listen
+	go pr.listen(stderr, ready)
+	go pr.watch()
+	select {
+	case pr.where = <-ready:
+		return pr, nil
+	case <-pr.ended:
+		select {
+		case pr.where = <-ready: // quick, but it did serve
+			return pr, nil
+		default:
+			return nil, pr.failed("ended before it was ready")
+		}
+	case <-time.After(patience):
+		pr.kill()
+		return nil, pr.failed("was not ready in " + patience.String())
+	case <-ctx.Done():
+		pr.kill()
+		return nil, ctx.Err()
+	}
+}
+
+// ownEnv leaves out what would change the commands' settings.
+func ownEnv(environ []string) []string {
+	var env []string
+	for _, e := range environ {
+		if !strings.HasPrefix(e, "LOGHAUL_") && !strings.HasPrefix(e, "KAFKA_") {
+			env = append(env, e)
+		}
+	}
+	return env
+}
+
+// listen reads what the process says until it ends, and reaps it.
+func (pr *process) listen(stderr io.Reader, ready chan<- map[string]string) {
+	defer close(pr.ended)
+	lines := bufio.NewScanner(stderr)
+	said := false
+	for lines.Scan() {
+		text := lines.Text()
+		if rest, ok := strings.CutPrefix(text, "ready:"); ok && !said {
+			said = true
+			where := map[string]string{}
+			for _, f := range strings.Fields(rest) {
+				name, addr, _ := strings.Cut(f, "=")
+				where[name] = addr
+			}
+			ready <- where
+		}
+		pr.mu.Lock()
+		if pr.mu.said = append(pr.mu.said, text); len(pr.mu.said) > 20 {
+			pr.mu.said = pr.mu.said[1:]
+		}
+		pr.mu.Unlock()
+	}
+	io.Copy(io.Discard, stderr) // after a line too long for the scanner
+	pr.cmd.Wait()               // its ProcessState says how it ended
+}
+
+// watch keeps the peak of the memory. It is asked for now and then because it is gone with the process.
+func (pr *process) watch() {
+	t := time.NewTicker(20 * time.Millisecond)
+	defer t.Stop()
+	for {
+		if kb := statusKB(pr.cmd.Process.Pid, "VmHWM:"); kb > 0 {
+			pr.peak.Store(kb << 10)
+		}
+		select {
+		case <-t.C:
+		case <-pr.ended:
+			return
+		}
+	}
+}
+
+// statusKB reads a line of /proc/PID/status; 0 where there is none.
+func statusKB(pid int, field string) int64 {
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == field {
+			n, _ := strconv.ParseInt(f[1], 10, 64)
+			return n
+		}
+	}
+	return 0
+}
+
+// wait waits for an end of its own, which must be a good one.
+func (pr *process) wait(ctx context.Context) error {
+	select {
+	case <-pr.ended:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if !pr.cmd.ProcessState.Success() {
+		return pr.failed("ended with " + pr.cmd.ProcessState.String())
+	}
+	return nil
+}
+
+// until waits for done while the process runs.
+func (pr *process) until(ctx context.Context, done func() bool) error {
+	t := time.NewTicker(5 * time.Millisecond)
+	defer t.Stop()
+	late := time.After(patience)
+	for !done() {
+		select {
+		case <-t.C:
+		case <-pr.ended:
+			return pr.failed("ended with " + pr.cmd.ProcessState.String())
+		case <-late:
+			return pr.failed("was not done in " + patience.String())
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// stop lets the process drain and end.
+func (pr *process) stop(ctx context.Context) error {
+	if err := askToEnd(pr.cmd.Process); err != nil {
+		return fmt.Errorf("stopping the %s: %w", pr.name, err)
+	}
+	return pr.wait(ctx)
+}
+
+// kill ends the process where it is, if it still runs.
+func (pr *process) kill() {
+	select {
+	case <-pr.ended:
+	default:
+		pr.cmd.Process.Kill()
+		<-pr.ended
+	}
+}
+
+func (pr *process) failed(how string) error {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	return fmt.Errorf("the %s %s; it said last:\n%s", pr.name, how, strings.Join(pr.mu.said, "\n"))
+}
+
+// cpu is the processor time it took; valid after its end.
+func (pr *process) cpu() time.Duration {
+	return pr.cmd.ProcessState.UserTime() + pr.cmd.ProcessState.SystemTime()
+}
+
+// peakMB is the most memory it held, nil on machines without /proc.
+func (pr *process) peakMB() *float64 {
+	n := pr.peak.Load()
+	if n == 0 {
+		return nil
+	}
+	mb := float64(n) / 1e6
+	return &mb
+}

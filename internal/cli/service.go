@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"github.com/loghaul/loghaul/internal/admin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// service is what every long-running command has around its parts: their stages, one registry of metrics, the admin
+// listener, and the line that says where all of it is.
+type service struct {
+	g       *globals
+	stages  *stages
+	metrics *prometheus.Registry
+	serving atomic.Bool
+	where   []string // "broker=127.0.0.1:9092", in the order of starting
+}
+
+func newService(g *globals) *service {
+	s := &service{g: g, stages: newStages(), metrics: prometheus.NewRegistry()}
+	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return s
+}
+
+// startAdmin opens the admin listener; flag is the one that chooses another address. "none" does without.
+func (s *service) startAdmin(ctx context.Context, addr, flag string) error {
+	if addr == "none" {
+		return nil
+	}
+	a, err := admin.New(admin.Config{Listen: addr, Metrics: s.metrics, Logger: s.g.log, Serving: func() error {
+		if !s.serving.Load() {
+			return errors.New("not serving yet, or draining")
+		}
+		return nil
+	}})
+	if err != nil {
+		return usageErrorf("%s: %w", flag, err)
+	}
+	if err := s.stages.start(ctx, "admin", a); err != nil {
+		return withFlag(err, flag)
+	}
+	s.where = append(s.where, "admin=http://"+a.Addr())
+	return nil
+}
+
+// ready prints the line that says that this process serves, and where.
+func (s *service) ready() {
+	s.serving.Store(true)
+	s.g.sayf("%s", strings.Join(append([]string{"ready:"}, s.where...), " "))
+}
+
+// runPart is the whole life of a process with one part: admin first, so that a part that waits can be asked why.
+func (s *service) runPart(ctx context.Context, name string, p part, adminAddr string) error {
+	err := s.startAdmin(ctx, adminAddr, "--admin")
+	if err == nil {
+		err = withFlag(s.stages.start(ctx, name, p), "--listen")
+	}
+	if err == nil {
+		if a, ok := p.(interface{ Addr() string }); ok {
+			s.where = append([]string{name + "=" + a.Addr()}, s.where...)
+		}
+		s.ready()
+		err = s.stages.wait(ctx)
+	}
+	s.serving.Store(false)
+	if e, ok := errors.AsType[*stageError](err); ok {
+		err = e.err // there is only one part to name
+	}
+	return s.stages.finish(ctx, err)
+}
+
+// needData refuses a command whose part has nowhere to keep its state.
+func needData(dir, part string) error {
+	if dir == "" {
+		return usageErrorf("--data is required: name a folder where the %s keeps its state, as in --data /var/lib/loghaul/%s", part, part)
+	}
+	return nil
+}
