@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/loghaul/loghaul/etcdconf"
+	"github.com/loghaul/loghaul/internal/kafka"
 )
 
 func sinkOf(topics string) string {
@@ -204,6 +205,30 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+func TestTwoTransfersDoNotShareAFolder(t *testing.T) {
+	w := newWorld(t, 1, "web_log")
+	cfg := Config{Data: t.TempDir(), Sinks: w.sinks, OutRoot: w.out, Kafka: kafka.Config{Brokers: w.brokers}}
+	first, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- first.Run(ctx) }()
+	<-first.Ready()
+	second, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Run(t.Context()); err == nil || !strings.Contains(err.Error(), cfg.Data) {
+		t.Errorf("the second transfer on %s ended with %v", cfg.Data, err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("the first transfer ended with %v", err)
+	}
 }
 
 func TestOnlyTheNamedSinksAreServed(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/loghaul/loghaul/etcdconf"
+	"github.com/loghaul/loghaul/internal/durable"
 	"github.com/loghaul/loghaul/internal/record"
 	"github.com/loghaul/loghaul/transfer/worker"
 )
@@ -106,24 +107,7 @@ func (a *applied) add(key string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(a.file, b)
-}
-
-// replaceFile puts new content in place of a small file, whole or not at all.
-func replaceFile(name string, content []byte) error {
-	temp := name + ".new"
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync() // the rename must not show a file without its bytes after a power cut
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", temp, err)
-	}
-	return os.Rename(temp, name)
+	return durable.Replace(a.file, b, 0o600)
 }
 
 // instanceID reads the id of this data folder, or makes one; it tells a later start from another transfer of the
@@ -138,5 +122,5 @@ func instanceID(data string, fresh func() string) (string, error) {
 		return "", err
 	}
 	id := fresh()
-	return id, replaceFile(name, []byte(id))
+	return id, durable.Replace(name, []byte(id), 0o600)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/loghaul/loghaul/etcdconf"
+	"github.com/loghaul/loghaul/internal/datadir"
 	"github.com/loghaul/loghaul/internal/kafka"
 	"github.com/loghaul/loghaul/transfer/sink/stdout"
 	"github.com/loghaul/loghaul/transfer/worker"
@@ -143,6 +144,11 @@ func (t *Transfer) Ready() <-chan struct{} { return t.ready }
 // Run serves the sinks until ctx ends; then it drains, commits, leaves its groups and returns nil. What does not drain
 // within 10 s is given up: it is not committed.
 func (t *Transfer) Run(ctx context.Context) error {
+	held, err := datadir.Hold(t.cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
 	env, err := t.open()
 	if err != nil {
 		return fmt.Errorf("starting the transfer: %w", err)
@@ -180,9 +186,6 @@ func (t *Transfer) Run(ctx context.Context) error {
 
 // open makes what the routes share.
 func (t *Transfer) open() (*env, error) {
-	if err := os.MkdirAll(t.cfg.Data, 0o700); err != nil {
-		return nil, err
-	}
 	id, err := instanceID(t.cfg.Data, rand.Text)
 	if err != nil {
 		return nil, fmt.Errorf("reading the instance id: %w", err)
