@@ -48,17 +48,28 @@ func findRange(path string, cp Checkpoint) (file, error) {
 	for _, sib := range sibs {
 		names = append(names, sib.name)
 	}
+	gone := ErrGone
 	for _, copied := range []bool{false, true} {
 		for _, name := range names {
 			f, err := openFile(name, nil)
-			if err != nil {
-				continue
+			same := false
+			if err == nil {
+				same, err = verify(f, cp)
 			}
-			if same, err := verify(f, cp); err == nil && same && (sameNode(cp, f.info.key) || copied && copyOf(f, cp)) {
+			if same && (sameNode(cp, f.info.key) || copied && copyOf(f, cp)) {
 				return f, nil
 			}
 			f.close()
+			if err != nil && hasNode(name, cp) {
+				gone = err // it is there, and what keeps it from being read may pass
+			}
 		}
 	}
-	return file{}, ErrGone
+	return file{}, gone
+}
+
+// hasNode says whether name leads to the file of cp.
+func hasNode(name string, cp Checkpoint) bool {
+	info, err := statPath(name)
+	return err == nil && sameNode(cp, info.key)
 }

@@ -2,6 +2,7 @@ package follow
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -220,5 +221,19 @@ func TestReadRangeFindsAGenerationUnderItsNewName(t *testing.T) {
 	}
 	if got, err = ReadRange(path, cp, 10, 200, nil); !errors.Is(err, ErrGone) || len(got) != 0 {
 		t.Errorf("ReadRange of a deleted file gave %q, %v", got, err)
+	}
+}
+
+func TestReadRangeOfAnUnreadableFileIsNotGone(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root reads everything")
+	}
+	path := pathIn(t, "app.log")
+	appendTo(t, path, numbered(0, 30))
+	tl := tail(t, Config{Path: path})
+	tl.poll()
+	must(t, os.Chmod(path, 0))
+	if _, err := ReadRange(path, tl.checkpoints()[0], 10, 200, nil); !errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrGone) {
+		t.Errorf("ReadRange of an unreadable file gave %v, want that it may not be read: what is gone is given up", err)
 	}
 }
