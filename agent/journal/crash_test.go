@@ -61,6 +61,28 @@ func TestAcknowledgedRangesAboveTheLowWatermarkAreKept(t *testing.T) {
 	}
 }
 
+func TestWhatABatchMadeAnewLeavesOutIsLostAndNotWaitedFor(t *testing.T) {
+	j := open(t, t.TempDir())
+	gone, there := register(t, j, 1), register(t, j, 2)
+	mixed := batch(gone, 0, 2, 0, 100)
+	mixed.Ranges = append(mixed.Ranges, batch(there, 0, 2, 0, 50).Ranges...)
+	begin(t, j, mixed)
+	begin(t, j, batch(gone, 4, 1, 100, 130))
+	fresh := batch(there, 0, 1, 0, 50)
+	if err := j.Replace([]Seq{mixed.Seq}, []*Entry{fresh}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if g, _ := j.Get(gone.Ref); g.Position != 100 || g.Begun != 130 || g.Lost != 100 {
+			t.Errorf("the file that is gone: acknowledged %d of %d, lost %d; want 100 of 130, lost 100", g.Position, g.Begun, g.Lost)
+		}
+		if g, _ := j.Get(there.Ref); g.Position != 0 || g.Begun != 50 || g.Lost != 0 {
+			t.Errorf("the file that is there: acknowledged %d of %d, lost %d; want 0 of 50", g.Position, g.Begun, g.Lost)
+		}
+		j = crash(t, j)
+	}
+}
+
 func TestSkippedBytesAreCarriedToTheNextRecord(t *testing.T) {
 	j := open(t, t.TempDir())
 	g := register(t, j, 1)

@@ -62,10 +62,11 @@ func TestTheFileIsWrittenAnewWhenItIsLong(t *testing.T) {
 func TestGenerationsLongGoneAreForgotten(t *testing.T) {
 	cfg := Config{Dir: t.TempDir(), Now: clockAt(100)}
 	j := openWith(t, cfg)
-	old, doubt := register(t, j, 1), register(t, j, 2)
+	old, doubt, idle := register(t, j, 1), register(t, j, 2), register(t, j, 4)
 	begin(t, j, batch(doubt, 0, 1, 0, 100))
 	j.cfg.Now = clockAt(140)
 	fresh := register(t, j, 3)
+	j.Saw(idle.Topic, idle.ID)
 	j.mu.Lock()
 	err := j.compact()
 	j.mu.Unlock()
@@ -76,7 +77,7 @@ func TestGenerationsLongGoneAreForgotten(t *testing.T) {
 	if _, ok := j.Get(old.Ref); ok {
 		t.Error("a generation not seen for 40 days is still there")
 	}
-	for _, g := range []Generation{doubt, fresh} {
+	for _, g := range []Generation{doubt, fresh, idle} {
 		if _, ok := j.Get(g.Ref); !ok {
 			t.Errorf("generation %d was forgotten", g.Ref)
 		}

@@ -38,6 +38,22 @@ func (j *Journal) Register(g Generation) (Generation, error) {
 	return g.clone(), nil
 }
 
+// sawEvery is how often it is written down that a generation is still there.
+const sawEvery = 7 // days
+
+// Saw says that the generation is still there though nothing is read of it, so that
+// it is not forgotten.
+func (j *Journal) Saw(topic string, id ID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	g, today := j.mu.gens[j.mu.byKey[genKey{topic, id}]], day(j.cfg.Now())
+	if g == nil || today-g.Seen < sawEvery {
+		return
+	}
+	g.Seen = today
+	j.fact(appendFrame(nil, kindGeneration, g.append))
+}
+
 // sameFacts says whether g adds nothing to have.
 func (g *Generation) sameFacts(have *Generation) bool {
 	return g.Head == have.Head && g.HeadLength == have.HeadLength &&

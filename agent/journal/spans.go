@@ -37,6 +37,21 @@ func (s spans) settle(at line.Position) (line.Position, spans) {
 	return at, slices.Delete(s, 0, n)
 }
 
+// without is what of s lies in none of others.
+func (s spans) without(others spans) (out spans) {
+	for _, x := range s {
+		for _, o := range others {
+			if o.to <= x.from || o.from >= x.to {
+				continue
+			}
+			out = out.add(x.from, o.from)
+			x.from = min(o.to, x.to)
+		}
+		out = out.add(x.from, x.to)
+	}
+	return out
+}
+
 func cmpPos(a, b line.Position) int {
 	switch {
 	case a < b:

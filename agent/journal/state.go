@@ -147,8 +147,8 @@ func (s *state) begin(e *Entry) {
 		st = &PartitionState{Offset: -1}
 		s.parts[e.Partition] = st
 	}
-	if st.TopicID != e.TopicID {
-		st.Offset = -1 // another topic of the same name counts anew
+	if st.TopicID != e.TopicID || st.Producer.ID != e.Producer.ID || st.Producer.Epoch != e.Producer.Epoch {
+		st.Offset = -1 // another topic of the same name counts anew, and a new epoch has no past to be taken for
 	}
 	st.TopicID, st.Producer, st.Begun = e.TopicID, e.Producer, e.Begun
 	st.Producer.Sequence = record.AddSequence(e.Producer.Sequence, e.Count)
@@ -196,13 +196,36 @@ func (s *state) skip(ref Ref, x span) {
 }
 
 // replace begins batches anew in another shape, once their old shape is known not
-// to be stored.
+// to be stored. What the new shape leaves out is nowhere any more: it is lost, and
+// nothing waits for it.
 func (s *state) replace(old []Seq, fresh []*Entry) {
+	had, has := map[Ref]spans{}, map[Ref]spans{}
 	for _, seq := range old {
-		delete(s.open, seq)
+		if e := s.open[seq]; e != nil {
+			e.cover(had)
+			delete(s.open, seq)
+		}
 	}
 	for _, e := range fresh {
 		s.begin(e)
+		e.cover(has)
+	}
+	for ref, all := range had {
+		g := s.gens[ref]
+		if g == nil {
+			continue
+		}
+		for _, x := range all.without(has[ref]) {
+			g.Lost += int64(x.to - x.from)
+			g.acknowledge(x)
+		}
+	}
+}
+
+// cover adds the bytes of e to those of each generation.
+func (e *Entry) cover(all map[Ref]spans) {
+	for _, r := range e.Ranges {
+		all[r.Ref] = all[r.Ref].add(r.Start-pos(r.Carry), r.End)
 	}
 }
 
