@@ -73,7 +73,7 @@ func (p *Partition) settle(f *flight, base record.Offset) {
 	if base >= 0 {
 		p.mu.highest = max(p.mu.highest, base+record.Offset(f.Entry.Count)-1)
 	}
-	p.mu.attempts = 0
+	p.mu.attempts, p.mu.refused = 0, 0
 	if p.mu.trouble != nil && p.mu.link != nil {
 		p.c.log.Info("sending goes on", "topic", p.at.Topic, "partition", p.at.Number)
 	}

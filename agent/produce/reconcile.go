@@ -296,6 +296,7 @@ func (p *Partition) sendAlone(ctx context.Context, conn *kafka.Conn, f *flight) 
 		err error
 	}
 	got := make(chan outcome, 1) // filled at most once, by done
+	p.restamp()
 	r := &request{sends: []send{{p, f, f.Bytes}}}
 	f.touched, f.again = true, true
 	err := conn.Send(keyProduce, produceVersion, r.body(), func(reply []byte, err error) {

@@ -168,6 +168,70 @@ func TestRule8_WhatNothingProvesIsSentAgainAndCounted(t *testing.T) {
 	}
 }
 
+func TestALogThatLostItsEndIsNotFilledWithCopies(t *testing.T) {
+	for _, forgotten := range []bool{false, true} {
+		dir := t.TempDir()
+		b := producetest.New(t, twoParts)
+		s := newSender(t, b, dir, &fakeFramer{})
+		p := s.open(0)
+		for range 30 {
+			s.send(p, 10)
+		}
+		s.drain()
+		b.Set(func() { // a power cut of a broker that does not sync
+			l := b.Log(producetest.Partition(web0))
+			l.Batches, l.End = nil, 0
+			for _, st := range l.Seen {
+				st.Last = []producetest.Stamp{{First: 0, Last: 9}}
+			}
+			if forgotten {
+				clear(l.Seen)
+			}
+		})
+		s.send(p, 10)
+		s.drain()
+		s.kill()
+		s = newSender(t, b, dir, &fakeFramer{})
+		s.send(s.open(0), 10)
+		s.drain()
+		most := 20
+		if forgotten {
+			most = 30 // nothing proves that the first was taken for itself
+		}
+		if got := b.Values(producetest.Partition(web0)); len(got) > most || len(got) < 20 {
+			t.Errorf("forgotten %v: 20 records are stored as %d", forgotten, len(got))
+		}
+	}
+}
+
+func TestADoubtThatCouldNotBeProvenIsNotCarriedToLaterOnes(t *testing.T) {
+	dir := t.TempDir()
+	b := producetest.New(t, twoParts)
+	died(t, b, dir, 2)
+	b.Set(func() { // it says that it has the batch, and refuses to confirm it
+		for _, st := range b.Log(producetest.Partition(web0)).Seen {
+			st.Last[len(st.Last)-1].First++
+		}
+	})
+	s := newSender(t, b, dir, &fakeFramer{})
+	p := s.open(0)
+	s.send(p, 10)
+	s.drain()
+	before, end := s.c.PossibleDoubles(), len(b.Values(producetest.Partition(web0)))
+	if before == 0 {
+		t.Fatal("nothing was sent again without proof")
+	}
+	cut := false
+	b.Set(func() {
+		b.Cut = func() bool { cut = !cut; return cut } // stored, and the answer is lost
+	})
+	s.send(p, 10)
+	s.drain()
+	if got, doubles := len(b.Values(producetest.Partition(web0)))-end, s.c.PossibleDoubles()-before; got != 10 || doubles != 0 {
+		t.Errorf("10 records are stored %d times, with %d possible doubles: the leader can prove that it has them", got, doubles)
+	}
+}
+
 func TestALateBatchOfTheDeadProcessIsRecognised(t *testing.T) {
 	dir := t.TempDir()
 	b := producetest.New(t, twoParts)

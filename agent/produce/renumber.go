@@ -68,6 +68,9 @@ func (p *Partition) replace(first record.Producer, old *flight, fresh []*flight,
 			record.SetProducer(f.Bytes, entries[i].Producer)
 		}
 	}
+	if first.ID != p.mu.next.ID || first.Epoch != p.mu.next.Epoch {
+		p.mu.highest = -1 // no sequence of it has been used: an offset below says nothing but that the log lost its end
+	}
 	p.mu.flights, p.mu.next = after, next
 	p.c.count(len(after) - len(before))
 	if doubles > 0 {

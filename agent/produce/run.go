@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/loghaul/loghaul/internal/record"
 )
 
 // run brings the partition to its leader again and again: connect, send until
@@ -89,9 +92,23 @@ func (p *Partition) mend(cause error, what verdict) error {
 	case tooLarge:
 		return p.splitOrStick(p.large())
 	case permanent:
+		p.restamp()
 		return stuck(p.at.Topic, fmt.Errorf("partition %d refused a batch: %w", p.at.Number, cause))
 	}
 	return cause
+}
+
+// restamp gives what waits the time of now: a batch may have become too old for its
+// topic while it waited (agent/DESIGN.md, rule 9). Nothing is on the wire.
+func (p *Partition) restamp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now().UnixMilli()
+	for _, f := range p.mu.flights {
+		if f.Bytes != nil {
+			record.SetTimes(f.Bytes, now, now)
+		}
+	}
 }
 
 // rest notes what is in the way and waits before the next try. A try that follows

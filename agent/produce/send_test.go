@@ -227,3 +227,24 @@ func until(t *testing.T, ok func() bool, what string, args ...any) {
 		}
 	}
 }
+
+func TestABatchThatWaitedTooLongForItsTopicGetsAnotherTime(t *testing.T) {
+	b := producetest.New(t, twoParts)
+	s := newSender(t, b, t.TempDir(), &fakeFramer{})
+	p := s.open(0)
+	first := int64(0)
+	b.Set(func() {
+		b.Refuse = func(_ producetest.Partition, h record.Header) int16 {
+			if first == 0 {
+				first = h.MaxTimestamp
+			}
+			if h.MaxTimestamp <= first { // older than message.timestamp.before.max.ms
+				return kerr.InvalidTimestamp.Code
+			}
+			return 0
+		}
+	})
+	s.send(p, 10)
+	s.drain()
+	s.want(b, web0, 10)
+}
