@@ -112,7 +112,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // open opens the journal and makes what hangs on it.
 func (a *Agent) open() (err error) {
-	a.journal, err = journal.Open(journal.Config{Dir: filepath.Join(a.cfg.Data, "journal"), Logger: a.log})
+	a.journal, err = journal.Open(journal.Config{Dir: filepath.Join(a.cfg.Data, "journal"), Logger: a.log, Now: a.cfg.now})
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,8 @@ type Config struct {
 	// Registry gets the metrics. Default: none.
 	Registry prometheus.Registerer
 
-	stuckPause time.Duration // between tries of what only a person can mend; default 15 s
+	stuckPause time.Duration    // between tries of what only a person can mend; default 15 s
+	now        func() time.Time // the journal's clock; default time.Now
 }
 
 func (c Config) withDefaults() Config {

@@ -1,12 +1,17 @@
 package agent
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/loghaul/loghaul/agent/produce/producetest"
 	"github.com/loghaul/loghaul/etcdconf"
+	"github.com/loghaul/loghaul/internal/record"
 )
 
 func TestAnEditOfAnInputKeepsPositions(t *testing.T) {
@@ -190,4 +195,53 @@ func TestPartitionsThatAreAddedAreUsedByNewGenerations(t *testing.T) {
 	if used == 0 {
 		t.Error("no new partition is used after a rotation")
 	}
+}
+
+func TestAnEditWhileAStreamChangesPartitionsLosesNothing(t *testing.T) {
+	h := newHouse(t, oneTopic)
+	names := []string{"a.log", "b.log", "c.log", "d.log"}
+	h.input("web", "web_log", "*.log", "")
+	r := h.start()
+	var want []string
+	add := func(from int) {
+		for _, name := range names {
+			h.lines(name, from, 10)
+			want = append(want, numbered(name, from, 10)...)
+		}
+	}
+	add(0)
+	h.want("web_log", want)
+	r.mu.Lock()
+	tp := r.mu.topics["web_log"]
+	l := tp.lanes[0]
+	r.mu.Unlock()
+	h.b.Grow("web_log", 4)
+	tp.recount(t.Context())
+	h.b.Set(func() {
+		h.b.Refuse = func(producetest.Partition, record.Header) int16 { return kerr.NotEnoughReplicas.Code }
+	})
+	add(10)
+	for _, name := range names {
+		h.rename(name, name+".1")
+	}
+	add(20)
+	// The first lines of a new file are read, and wait for the last ones of the old.
+	h.until(func() bool {
+		held := make(chan bool, 1)
+		l.tell(func(context.Context) {
+			any := false
+			for s := range l.streams {
+				any = any || s.held != nil
+			}
+			held <- any
+		})
+		return <-held
+	}, func() string { return "no stream waits for its next partition" })
+	h.input("web", "web_log", "*.log", `"max_line_bytes":500`)
+	h.until(func() bool { return r.input("web").Revision > 1 }, func() string { return "the edit is not applied" })
+	h.b.Set(func() { h.b.Refuse = nil })
+	h.want("web_log", want)
+	add(30)
+	h.want("web_log", want)
+	h.contiguous("web_log")
 }

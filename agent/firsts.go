@@ -39,16 +39,21 @@ func openFirsts(file string, log *slog.Logger) (*firsts, error) {
 	return f, nil
 }
 
-// claim says whether the input is applied for the first time, and remembers it.
-func (f *firsts) claim(name string) bool {
+// claimed says whether the input has been applied before.
+func (f *firsts) claimed(name string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if slices.Contains(f.mu.names, name) {
-		return false
+	return slices.Contains(f.mu.names, name)
+}
+
+// claim remembers that the input has been applied.
+func (f *firsts) claim(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.Contains(f.mu.names, name) {
+		f.mu.names = append(f.mu.names, name)
+		f.save()
 	}
-	f.mu.names = append(f.mu.names, name)
-	f.save()
-	return true
 }
 
 // forget lets an input that was removed begin anew when it comes back.

@@ -166,15 +166,19 @@ func (a *Agent) applySet(ctx, finding context.Context, in *input, set discover.S
 			a.log.Warn("a path is not followed", "input", in.Name, "path", path, "err", err)
 		}
 	}
-	first := in.from == nil
+	looked := in.from != nil
 	in.set = &set
-	if first {
+	if !looked {
 		in.from = map[string]bool{}
-		if in.Start == etcdconf.StartEnd && a.first.claim(in.Name) {
+		if in.Start == etcdconf.StartEnd && !a.first.claimed(in.Name) {
 			for path := range set.Files {
 				in.from[path] = true
 			}
 		}
+	}
+	a.witness(ctx, in)
+	if !looked && in.Start == etcdconf.StartEnd {
+		a.first.claim(in.Name) // only now: a crash before must not make a later end, or 0, of these
 	}
 	a.reconcile(ctx)
 }

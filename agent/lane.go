@@ -9,7 +9,6 @@ import (
 
 	"github.com/loghaul/loghaul/agent/batch"
 	"github.com/loghaul/loghaul/agent/follow"
-	"github.com/loghaul/loghaul/agent/journal"
 	"github.com/loghaul/loghaul/agent/produce"
 )
 
@@ -155,17 +154,13 @@ func (l *lane) settle(ctx context.Context, s *stream) {
 	if _, err := s.f.Look(); err != nil {
 		return // said by the next look
 	}
-	for _, cp := range s.f.Checkpoints() {
-		g := journal.Generation{
-			Topic: s.id.topic, ID: journal.ID{FS: cp.ID.FS, Inode: cp.ID.Inode, Birth: cp.ID.Birth, Cut: cp.ID.Cut}, Name: cp.ID.Generation(), Path: cp.Path,
-			Began: cp.Began, Head: cp.Head, HeadLength: cp.HeadLength, Partition: l.part, Position: cp.Position,
-		}
+	for _, g := range beginnings(s.id.topic, l.part, s.f) {
 		l.insist(ctx, func() error { _, err := l.a.journal.Register(g); return err })
 	}
 }
 
 // closeSome counts a stream's descriptors and, when there are too many in all, closes
-// those of this one, which has nothing to read.
+// those of this one; reading opens them again.
 func (l *lane) closeSome(s *stream) {
 	n := s.f.Open()
 	if all := l.a.opened.Add(int64(n - s.opened)); all > int64(l.a.cfg.MaxOpen) {
@@ -218,6 +213,7 @@ func (l *lane) read(ctx context.Context) error {
 	}
 	s.active, l.bufs.used = now, now
 	l.push(s)
+	l.closeSome(s)
 	return l.take(ctx, s, c, now)
 }
 

@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"time"
+
+	"github.com/loghaul/loghaul/agent/journal"
 )
 
 // How often the lane stats what it follows: that is the truth, events are hints.
@@ -54,7 +56,20 @@ func (l *lane) lookAt(s *stream, now time.Time) {
 	if ready {
 		l.push(s)
 	}
+	l.closeSome(s)
+	l.remember(s, now)
 	s.show(nil, err)
+}
+
+// remember tells the journal once a day that the stream's files are still there: one
+// that is not written for weeks must not be forgotten, or it would be sent again.
+func (l *lane) remember(s *stream, now time.Time) {
+	if today := now.Unix() / 86400; s.day != today {
+		s.day = today
+		for _, cp := range s.f.Checkpoints() {
+			l.a.journal.Saw(s.id.topic, journal.ID{FS: cp.ID.FS, Inode: cp.ID.Inode, Birth: cp.ID.Birth, Cut: cp.ID.Cut})
+		}
+	}
 }
 
 // hint takes up that a file was written.

@@ -180,6 +180,11 @@ func (a *Agent) handedBack(ctx context.Context, s *stream) {
 	t := a.mu.topics[s.id.topic]
 	t.known = nil
 	in := a.desired()[s.id]
+	if s.held != nil { // read already: it must be sent before anything else becomes of the stream
+		a.attach(ctx, s)
+		a.mu.odd = true // and then tidy looks again
+		return
+	}
 	if in != nil && !remade(s.in, in) {
 		if s.in != in {
 			s.reframe(in)

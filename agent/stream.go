@@ -36,6 +36,7 @@ type stream struct {
 	resting bool          // paused
 	held    *follow.Chunk // read, and kept for the next lane
 	looked  time.Time
+	day     int64     // since 1970, on which the journal was told last that its files are there
 	active  time.Time // when something was last read
 
 	shown struct {
