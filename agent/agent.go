@@ -94,6 +94,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	// What sends outlives what reads: it waits for the answers.
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	// Who reads may itself be waiting for a broker that accepts and never answers.
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(a.cfg.DrainWait, stop) })()
 	var senders sync.WaitGroup
 	senders.Go(func() { a.client.Run(sending) })
 	senders.Go(func() { a.journal.Run(sending) })

@@ -48,7 +48,7 @@ type Config struct {
 	DeletedAge time.Duration
 	// Once makes Run return when every file is at its end and acknowledged.
 	Once bool
-	// DrainWait bounds the wait for answers at the end. Default 10 s.
+	// DrainWait bounds the wait for answers at the end. Default 6 s, within the 10 s that a program has to end.
 	DrainWait time.Duration
 	// Status publishes the status; nil: nowhere.
 	Status *etcdconf.Publisher
@@ -78,7 +78,7 @@ func (c Config) withDefaults() Config {
 		c.DeletedAge = time.Hour
 	}
 	if c.DrainWait == 0 {
-		c.DrainWait = 10 * time.Second
+		c.DrainWait = 6 * time.Second
 	}
 	if c.stuckPause == 0 {
 		c.stuckPause = 15 * time.Second

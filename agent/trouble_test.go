@@ -2,6 +2,7 @@ package agent
 
 import (
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,5 +142,31 @@ func TestOnceNamesWhatItCouldNotSend(t *testing.T) {
 	err := h.once()
 	if err == nil || !slices.Equal(h.values("web_log"), numbered("a.log", 0, 10)) {
 		t.Errorf("once ended with %v and %d records, want the refused input named and the rest sent", err, len(h.values("web_log")))
+	}
+}
+
+func TestABrokerThatNeverAnswersDoesNotKeepTheAgentFromEnding(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan net.Conn, 16) // more than are dialled; closed with the listener
+	go func() {
+		defer close(taken)
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			taken <- c
+		}
+	}()
+	h := newHouse(t, oneTopic)
+	h.input("web", "web_log", "*.log", "")
+	h.lines("a.log", 0, 10)
+	h.change = func(c *Config) { c.Kafka.Brokers, c.DrainWait = []string{l.Addr().String()}, 200*time.Millisecond }
+	r := h.start()
+	first := <-taken
+	r.stop() // fails when the agent does not end in a third of a request's timeout
+	l.Close()
+	first.Close()
+	for c := range taken {
+		c.Close()
 	}
 }

@@ -20,6 +20,7 @@ import (
 // from the groups' clients. It is a worker.Cluster, and safe for concurrent use.
 type cluster struct {
 	cfg kafka.Config
+	tie func(*sarama.Config) // to the end of the transfer
 	wg  sync.WaitGroup // questions on their way: sarama's calls know no context
 
 	mu struct {
@@ -38,8 +39,9 @@ type topic struct {
 	partitions int
 }
 
-func newCluster(cfg kafka.Config) *cluster {
-	c := &cluster{cfg: cfg}
+// newCluster makes a cluster whose connections, and those of the groups, end with ctx.
+func newCluster(ctx context.Context, cfg kafka.Config) *cluster {
+	c := &cluster{cfg: cfg, tie: func(s *sarama.Config) { kafka.EndWith(ctx, s) }}
 	c.mu.stale = map[string]bool{}
 	return c
 }
@@ -98,6 +100,7 @@ func (c *cluster) sarama() (*sarama.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.tie(s)
 	s.Metadata.AllowAutoTopicCreation = false // a route waits for its topic, it does not make it
 	s.Metadata.RefreshFrequency = 0           // routes look by themselves
 	s.Metadata.Retry.Max = 1

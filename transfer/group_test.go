@@ -197,7 +197,7 @@ func TestATopicMadeAnewIsReadFromItsStart(t *testing.T) {
 
 func TestCommitsAreMergedRetriedAndFenced(t *testing.T) {
 	w := newWorld(t, 8, "web_log")
-	c := newCluster(kafka.Config{Brokers: w.brokers})
+	c := newCluster(t.Context(), kafka.Config{Brokers: w.brokers})
 	defer c.close()
 	coord := &coordinator{cluster: c, group: "g"}
 	defer coord.close()
@@ -262,7 +262,7 @@ func TestACommitOfAStrangerIsFenced(t *testing.T) {
 	w.sinks.Put("out", fileSink)
 	tr := w.run()
 	eventually(t, "running", func() bool { return tr.route("out", "web_log").State == etcdconf.StateRunning })
-	c := newCluster(kafka.Config{Brokers: w.brokers})
+	c := newCluster(t.Context(), kafka.Config{Brokers: w.brokers})
 	defer c.close()
 	coord := &coordinator{cluster: c, group: "loghaul-out"}
 	defer coord.close()

@@ -82,7 +82,8 @@ func (c Config) Validate() error {
 const minMemory = 4 << 20
 
 // drainAll is how long everything that is in flight may take to be stored and committed once Run's ctx has ended.
-const drainAll = 10 * time.Second
+// It leaves some of the 10 s that a program has to end.
+const drainAll = 7 * time.Second
 
 // Transfer moves records from topics to sinks.
 type Transfer struct {
@@ -142,21 +143,21 @@ func New(cfg Config) (*Transfer, error) {
 func (t *Transfer) Ready() <-chan struct{} { return t.ready }
 
 // Run serves the sinks until ctx ends; then it drains, commits, leaves its groups and returns nil. What does not drain
-// within 10 s is given up: it is not committed.
+// within 7 s is given up: it is not committed.
 func (t *Transfer) Run(ctx context.Context) error {
 	held, err := datadir.Hold(t.cfg.Data)
 	if err != nil {
 		return err
 	}
 	defer held.Close()
-	env, err := t.open()
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(drainAll, cancel) })()
+	env, err := t.open(hard)
 	if err != nil {
 		return fmt.Errorf("starting the transfer: %w", err)
 	}
 	defer env.cluster.close()
-	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(drainAll, cancel) })()
 
 	all := newSlots(env)
 	t.mu.Lock()
@@ -184,8 +185,8 @@ func (t *Transfer) Run(ctx context.Context) error {
 	return nil
 }
 
-// open makes what the routes share.
-func (t *Transfer) open() (*env, error) {
+// open makes what the routes share; connections end with hard.
+func (t *Transfer) open(hard context.Context) (*env, error) {
 	id, err := instanceID(t.cfg.Data, rand.Text)
 	if err != nil {
 		return nil, fmt.Errorf("reading the instance id: %w", err)
@@ -195,7 +196,7 @@ func (t *Transfer) open() (*env, error) {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	e := &env{
-		cfg: t.cfg, id: id, log: t.cfg.Logger, cluster: newCluster(t.cfg.Kafka), budget: worker.NewBudget(t.cfg.Memory),
+		cfg: t.cfg, id: id, log: t.cfg.Logger, cluster: newCluster(hard, t.cfg.Kafka), budget: worker.NewBudget(t.cfg.Memory),
 		metrics: m, applied: newApplied(t.cfg.Data),
 	}
 	if t.cfg.Stdout != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/loghaul/loghaul/agent/journal"
+	"github.com/loghaul/loghaul/internal/kafka"
 )
 
 // Client sends batches to one cluster. It is safe for concurrent use.
@@ -62,6 +63,7 @@ func New(cfg Config) (*Client, error) {
 // Run owns every goroutine of the client until ctx ends. What is not acknowledged
 // then stays in doubt in the journal; Drain first to have nothing left.
 func (c *Client) Run(ctx context.Context) error {
+	kafka.EndWith(ctx, c.conf) // before the first connection: those who connect are started below
 	var all sync.WaitGroup
 	defer c.close()
 	defer all.Wait()

@@ -119,20 +119,6 @@ func (c Config) Sarama() (*sarama.Config, error) {
 	return s, nil
 }
 
-// Client connects sarama's Client to the cluster.
-func (c Config) Client() (sarama.Client, error) {
-	s, err := c.Sarama()
-	if err != nil {
-		return nil, err
-	}
-	brokers := c.withDefaults().Brokers
-	client, err := sarama.NewClient(brokers, s)
-	if err != nil {
-		return nil, fmt.Errorf("reaching the broker at %s: %w: is it running, and is --brokers right?", strings.Join(brokers, ","), err)
-	}
-	return client, nil
-}
-
 // tls reads the certificates; nil means a plain connection.
 func (c Config) tls() (*tls.Config, error) {
 	if c.CA == "" && c.Cert == "" {

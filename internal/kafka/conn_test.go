@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
@@ -89,7 +90,11 @@ func TestEverySASLMechanismEnters(t *testing.T) {
 		if got := topicsOf(t, c); len(got) != 1 {
 			t.Errorf("%s: got topics %+v", mechanism, got)
 		}
-		client, err := c.Client()
+		settings, err := c.Sarama()
+		if err != nil {
+			t.Fatalf("%s: sarama: %v", mechanism, err)
+		}
+		client, err := sarama.NewClient(c.Brokers, settings)
 		if err != nil {
 			t.Fatalf("%s: sarama: %v", mechanism, err)
 		}
@@ -215,5 +220,36 @@ func TestEveryComplaintAboutTheSettingsIsListed(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the complaint lacks %s: %v", want, err)
 		}
+	}
+}
+
+func TestSaramaDoesNotOutwaitItsContext(t *testing.T) {
+	addr, accepted := silent(t)
+	defer func() { (<-accepted).Close() }()
+	settings, err := Config{}.Sarama()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Metadata.Retry.Max = 0
+	ctx, cancel := context.WithCancel(t.Context())
+	EndWith(ctx, settings)
+	failed := make(chan error, 1)
+	go func() {
+		client, err := sarama.NewClient([]string{addr}, settings)
+		if err == nil {
+			client.Close()
+		}
+		failed <- err
+	}()
+	peer := <-accepted // it has connected and waits for an answer that never comes
+	accepted <- peer
+	cancel()
+	select {
+	case err := <-failed:
+		if err == nil {
+			t.Error("a broker that says nothing was taken for a cluster")
+		}
+	case <-time.After(20 * time.Second): // the request's own timeout is a minute
+		t.Fatal("sarama still waits after its context has ended")
 	}
 }
