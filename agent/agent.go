@@ -88,12 +88,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	defer folder.Close()
-	if err := a.open(); err != nil {
-		return err
-	}
 	// What sends outlives what reads: it waits for the answers.
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	if err := a.open(sending); err != nil {
+		return err
+	}
 	// Who reads may itself be waiting for a broker that accepts and never answers.
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(a.cfg.DrainWait, stop) })()
 	var senders sync.WaitGroup
@@ -112,8 +112,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	return errors.Join(err, a.journal.Close())
 }
 
-// open opens the journal and makes what hangs on it.
-func (a *Agent) open() (err error) {
+// open opens the journal and makes what hangs on it; connections end with sending.
+func (a *Agent) open(sending context.Context) (err error) {
 	a.journal, err = journal.Open(journal.Config{Dir: filepath.Join(a.cfg.Data, "journal"), Logger: a.log, Now: a.cfg.now})
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (a *Agent) open() (err error) {
 		return err
 	}
 	a.events = discover.NewEvents(a.log)
-	a.client, err = produce.New(produce.Config{Kafka: a.cfg.Kafka, Journal: a.journal, Framer: &framer{a}, Acked: a.metrics.acked, BackoffStuck: a.cfg.stuckPause, Logger: a.log})
+	a.client, err = produce.New(sending, produce.Config{Kafka: a.cfg.Kafka, Journal: a.journal, Framer: &framer{a}, Acked: a.metrics.acked, BackoffStuck: a.cfg.stuckPause, Logger: a.log})
 	return err
 }
 

@@ -40,8 +40,9 @@ type Client struct {
 	once bindOnce
 }
 
-// New checks cfg. It connects to nothing.
-func New(cfg Config) (*Client, error) {
+// New checks cfg. It connects to nothing; connections that are made later end with
+// ctx at the latest, also those that wait for a broker which never answers.
+func New(ctx context.Context, cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -49,6 +50,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	kafka.EndWith(ctx, conf)
 	// A topic that somebody deleted must not come back because we ask about it:
 	// creation is asked for once, by Topic.
 	conf.Metadata.AllowAutoTopicCreation = false
@@ -63,7 +65,6 @@ func New(cfg Config) (*Client, error) {
 // Run owns every goroutine of the client until ctx ends. What is not acknowledged
 // then stays in doubt in the journal; Drain first to have nothing left.
 func (c *Client) Run(ctx context.Context) error {
-	kafka.EndWith(ctx, c.conf) // before the first connection: those who connect are started below
 	var all sync.WaitGroup
 	defer c.close()
 	defer all.Wait()

@@ -34,7 +34,7 @@ func newSender(t *testing.T, b *producetest.Broker, dir string, f *fakeFramer) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(Config{Kafka: kafka.Config{Brokers: []string{b.Addr()}}, Journal: j, Framer: f, BackoffMin: time.Millisecond, BackoffMax: 20 * time.Millisecond, BackoffStuck: 20 * time.Millisecond})
+	c, err := New(t.Context(), Config{Kafka: kafka.Config{Brokers: []string{b.Addr()}}, Journal: j, Framer: f, BackoffMin: time.Millisecond, BackoffMax: 20 * time.Millisecond, BackoffStuck: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
