@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -243,5 +244,33 @@ func TestAnEditWhileAStreamChangesPartitionsLosesNothing(t *testing.T) {
 	h.want("web_log", want)
 	add(30)
 	h.want("web_log", want)
+	h.contiguous("web_log")
+}
+
+func TestAPartitionThatIsNotThereIsFailedAndMendedByAnEditOrByMorePartitions(t *testing.T) {
+	h := newHouse(t, map[string]int32{"web_log": 3})
+	h.input("web", "web_log", "a.log", "")
+	h.lines("a.log", 0, 5)
+	r := h.start()
+	h.want("web_log", numbered("a.log", 0, 5))
+	failed := func() bool { return r.Status().Inputs[0].State == etcdconf.StateFailed }
+	state := func() string { return fmt.Sprintf("%+v", r.Status().Inputs) }
+
+	h.input("web", "web_log", "a.log", `"partition":7`)
+	h.until(failed, state)
+	h.lines("a.log", 5, 5)
+	h.input("web", "web_log", "a.log", `"partition":2`)
+	h.want("web_log", numbered("a.log", 0, 10))
+	h.until(func() bool { return r.Status().Inputs[0].State == etcdconf.StateApplied }, state)
+
+	h.input("web", "web_log", "a.log", `"partition":7`)
+	h.until(failed, state)
+	h.lines("a.log", 10, 5)
+	h.b.Grow("web_log", 8)
+	r.mu.Lock()
+	tp := r.mu.topics["web_log"]
+	r.mu.Unlock()
+	tp.recount(t.Context())
+	h.want("web_log", numbered("a.log", 0, 15))
 	h.contiguous("web_log")
 }

@@ -29,6 +29,7 @@ type input struct {
 	lost   int           // files that another input sends
 	from   map[string]bool
 	broken error
+	astray error // the partition it names is not there; its streams wait without a lane
 }
 
 // check refuses what this version cannot honour yet, each with a sentence of its own.

@@ -51,7 +51,7 @@ func (a *Agent) done() (bool, error) {
 	}
 	for id := range a.desired() {
 		s := a.mu.streams[id]
-		done = done && s != nil && (s.lane.Load() != nil || s.want.broken != nil)
+		done = done && s != nil && (s.lane.Load() != nil || s.want.astray != nil)
 	}
 	return done, nil
 }
@@ -67,6 +67,9 @@ func (a *Agent) failures() error {
 	for _, in := range a.mu.inputs {
 		if in.broken != nil {
 			errs = append(errs, fmt.Errorf("input %s: %w", in.Name, in.broken))
+		}
+		if in.astray != nil {
+			errs = append(errs, fmt.Errorf("input %s: %w", in.Name, in.astray))
 		}
 	}
 	for _, s := range a.mu.streams {

@@ -30,10 +30,11 @@ func (a *Agent) reconcile(ctx context.Context) {
 	for id, s := range a.mu.streams {
 		a.mu.odd = a.mu.odd || want[id] == nil
 		l := s.lane.Load()
+		in := want[id]
 		if l == nil {
+			a.place(ctx, s, in)
 			continue
 		}
-		in := want[id]
 		if in == nil && !a.vanished(s) || in != nil && remade(s.want, in) {
 			l.tell(func(context.Context) { l.leave(s) })
 		} else if in != nil {
@@ -159,9 +160,8 @@ func (a *Agent) attach(ctx context.Context, s *stream) {
 	if s.held != nil && s.want.Partition == nil && home != spread {
 		home = t.byKey(s.held.Path) // a new generation goes where its key says
 	}
-	if err != nil {
-		s.want.broken = err
-		return
+	if s.want.astray = err; err != nil {
+		return // an edit or more partitions bring it back here
 	}
 	l := t.lane(ctx, home)
 	if l == nil {
@@ -177,9 +177,18 @@ func (a *Agent) handedBack(ctx context.Context, s *stream) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s.lane.Store(nil)
+	a.mu.topics[s.id.topic].known = nil
+	a.place(ctx, s, a.desired()[s.id])
+}
+
+// place says what becomes of a stream that no lane has: in is what asks for it, nil for
+// nothing. mu is held.
+func (a *Agent) place(ctx context.Context, s *stream, in *input) {
 	t := a.mu.topics[s.id.topic]
-	t.known = nil
-	in := a.desired()[s.id]
+	if s.held != nil && s.want.astray != nil && in != nil {
+		s.reframe(in)
+		s.want, s.resting = in, in.Paused
+	}
 	if s.held != nil { // read already: it must be sent before anything else becomes of the stream
 		a.attach(ctx, s)
 		a.mu.odd = true // and then tidy looks again

@@ -134,6 +134,8 @@ func (a *Agent) state(in *input) (etcdconf.State, string) {
 	switch {
 	case in.broken != nil:
 		return etcdconf.StateFailed, in.broken.Error()
+	case in.astray != nil:
+		return etcdconf.StateFailed, in.astray.Error()
 	case errors.As(trouble, &stuck):
 		return etcdconf.StateFailed, trouble.Error()
 	case in.Paused:

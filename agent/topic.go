@@ -39,6 +39,9 @@ func (t *topic) run(ctx context.Context) {
 			t.a.topicReady(ctx, t)
 			return
 		}
+		if ctx.Err() != nil {
+			return
+		}
 		t.note(err)
 		pause(ctx, t.a.cfg.stuckPause)
 	}
@@ -219,15 +222,12 @@ func (t *topic) recount(ctx context.Context) {
 	t.a.log.Info("partitions were added", "topic", t.name, "were", t.info.Partitions, "are", info.Partitions)
 	had := t.info.Partitions
 	t.info.Partitions = info.Partitions
-	l := t.lanes[spread]
-	if l == nil {
-		return
-	}
-	for n := had; n < info.Partitions; n++ {
-		p := t.open1(ctx, n)
+	for n := had; n < info.Partitions && t.lanes[spread] != nil; n++ {
+		l, p := t.lanes[spread], t.open1(ctx, n)
 		if p == nil {
 			return
 		}
 		l.tell(func(context.Context) { l.parts = append(l.parts, p) })
 	}
+	t.a.reconcile(ctx) // streams may have waited for one of the new ones
 }
