@@ -21,7 +21,7 @@ import (
 type cluster struct {
 	cfg kafka.Config
 	tie func(*sarama.Config) // to the end of the transfer
-	wg  sync.WaitGroup // questions on their way: sarama's calls know no context
+	wg  sync.WaitGroup       // questions on their way: sarama's calls know no context
 
 	mu struct {
 		sync.Mutex

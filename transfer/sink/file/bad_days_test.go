@@ -64,6 +64,9 @@ func TestPathsThatLeaveTheOutRootAreRefused(t *testing.T) {
 			t.Errorf("path %q: got %v, want a refusal with %q", path, err, mend)
 		}
 	}
+	if _, err := parseTemplate("../x.log", ""); err == nil || !strings.HasSuffix(err.Error(), "below the --out-root") {
+		t.Errorf("a path that leaves a root not known yet: got %v", err)
+	}
 	if p, err := parseTemplate("/out/{topic}/x.log", "/out"); err != nil || p.render("web_log", 0, 0, "") != "web_log/x.log" {
 		t.Errorf("an absolute path below the out root: got %v", err)
 	}

@@ -67,7 +67,7 @@ func below(text, root string) (string, error) {
 	}
 	for _, part := range strings.Split(p, "/") {
 		if part == ".." {
-			return "", fmt.Errorf("%q has .. in it: give a path below %s", text, root)
+			return "", fmt.Errorf("%q has .. in it: give a path below the --out-root", text)
 		}
 	}
 	if p == "" || p == "." || strings.HasSuffix(p, "/") {
