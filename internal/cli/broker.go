@@ -41,6 +41,12 @@ func (g *globals) runBroker(ctx context.Context, f brokerFlags) error {
 	if err := needData(f.data, "broker"); err != nil {
 		return err
 	}
+	if err := checkAddresses("--listen", f.listen...); err != nil {
+		return err
+	}
+	if err := checkAddresses("--advertise", f.advertise...); err != nil {
+		return err
+	}
 	settings, err := brokerSettings(f, os.Environ())
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -77,12 +78,17 @@ func printYAML(w io.Writer, value any) error {
 		return err
 	}
 	plain(&n)
-	e := yaml.NewEncoder(w)
+	var out bytes.Buffer // yaml's encoder keeps an error of the write as text only, and a reader that left is known by its value
+	e := yaml.NewEncoder(&out)
 	e.SetIndent(2)
 	if err := e.Encode(&n); err != nil {
 		return err
 	}
-	return e.Close()
+	if err := e.Close(); err != nil {
+		return err
+	}
+	_, err = w.Write(out.Bytes())
+	return err
 }
 
 // plain turns JSON's braces and quotes into YAML's own indented style.

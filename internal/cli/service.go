@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"sync/atomic"
 
@@ -78,6 +79,20 @@ func (s *service) runPart(ctx context.Context, name string, p part, adminAddr st
 func needData(dir, part string) error {
 	if dir == "" {
 		return usageErrorf("--data is required: name a folder where the %s keeps its state, as in --data /var/lib/loghaul/%s", part, part)
+	}
+	return nil
+}
+
+// checkAddresses refuses a flag's addresses that are not [NAME://]HOST:PORT.
+func checkAddresses(flag string, addrs ...string) error {
+	for _, addr := range addrs {
+		_, at, named := strings.Cut(addr, "://")
+		if !named {
+			at = addr
+		}
+		if _, _, err := net.SplitHostPort(at); err != nil {
+			return usageErrorf("%s %s: must be HOST:PORT, such as 127.0.0.1:9092", flag, addr)
+		}
 	}
 	return nil
 }

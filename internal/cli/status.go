@@ -22,6 +22,7 @@ type report struct {
 	Agents    []etcdconf.AgentStatus    `json:"agents,omitempty"`
 	Transfers []etcdconf.TransferStatus `json:"transfers,omitempty"`
 	Files     []fileStatus              `json:"files,omitempty"`
+	Groups    []groupStatus             `json:"groups,omitempty"`
 	kinds     []string                  // asked for
 	degraded  string                    // the first thing that is not as it should be
 }
@@ -29,8 +30,8 @@ type report struct {
 func newStatus(g *globals) *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{
-		Use: "status [agents|files|transfers]", Short: "show what agents and transfers do; exit code 3 when something is not as it should be",
-		Args: cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"agents", "files", "transfers"},
+		Use: "status [agents|files|transfers|groups]", Short: "show what agents and transfers do; exit code 3 when something is not as it should be",
+		Args: cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"agents", "files", "transfers", "groups"},
 		RunE: run(func(ctx context.Context, args []string) error {
 			if len(args) == 0 {
 				args = []string{"agents", "transfers"}
@@ -44,15 +45,22 @@ func newStatus(g *globals) *cobra.Command {
 }
 
 func (g *globals) status(ctx context.Context, kinds []string, watch bool) error {
-	c, err := g.dialEtcd()
-	if err != nil {
-		return err
+	read := func(ctx context.Context) (report, error) { // the groups are the brokers' own and need no etcd
+		groups, err := g.groups(ctx)
+		return report{Groups: groups, kinds: kinds}, err
 	}
-	defer c.Close()
+	if kinds[0] != "groups" {
+		c, err := g.dialEtcd()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		read = func(ctx context.Context) (report, error) { return readReport(ctx, c, kinds) }
+	}
 	if watch {
-		return g.statusWatch(ctx, c, kinds)
+		return g.statusWatch(ctx, read)
 	}
-	r, err := readReport(ctx, c, kinds)
+	r, err := read(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,11 +74,11 @@ func (g *globals) status(ctx context.Context, kinds []string, watch bool) error 
 }
 
 // statusWatch looks every second and shows what changed, until ctx ends.
-func (g *globals) statusWatch(ctx context.Context, c *etcdconf.Client, kinds []string) error {
+func (g *globals) statusWatch(ctx context.Context, read func(context.Context) (report, error)) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for last := ""; ; {
-		r, err := readReport(ctx, c, kinds)
+		r, err := read(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -159,6 +167,8 @@ func (g *globals) printReport(r report) error {
 			value[kind], tables = emptyNotNull(r.Agents), append(tables, agentTable(r.Agents))
 		case "files":
 			value[kind], tables = emptyNotNull(r.Files), append(tables, fileTable(r.Files))
+		case "groups":
+			value[kind], tables = emptyNotNull(r.Groups), append(tables, groupTable(r.Groups))
 		case "transfers":
 			value[kind], tables = emptyNotNull(r.Transfers), append(tables, transferTable(r.Transfers))
 		}

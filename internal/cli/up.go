@@ -85,6 +85,12 @@ type together struct {
 }
 
 func (g *globals) runUp(ctx context.Context, f upFlags) error {
+	if err := checkAddresses("--etcd-listen", f.etcdListen); err != nil {
+		return err
+	}
+	if err := checkAddresses("--broker-listen", f.brokerListen); err != nil {
+		return err
+	}
 	u := &together{service: newService(g), f: f}
 	var err error
 	if u.data, err = filepath.Abs(f.data); err != nil {
