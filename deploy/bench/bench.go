@@ -1,5 +1,19 @@
 // Package bench holds the published measurements: each runs the parts as they are, as processes of their own, checks
 // that every line arrived, and prints what it took.
+//
+// What "loghaul bench pipe" printed on two shared cores (AMD EPYC), 3,000,000 lines of 170 bytes, snappy, acks=all with
+// fsync, and an fsync before every commit:
+//
+//	LEG            LINES/S  MB/S  CPU S/GB  PEAK RSS MB
+//	file to topic  1322629  225   6.34      78
+//	  agent                       3.38      41
+//	  broker                      2.96      37
+//	topic to file  1318151  224   3.21      174
+//	  transfer                    2.93      140
+//	  broker                      0.27      34
+//
+// Runs of the same day ranged from 1.0 to 1.85 million lines/s on the first leg and from 0.5 to 1.3 million on the
+// second, with what else the machine had to do: read ratios, and runs side by side.
 package bench
 
 import (
