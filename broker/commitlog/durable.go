@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/loghaul/loghaul/internal/record"
 )
@@ -121,25 +122,24 @@ func (l *Log) writeCheckpoint(c checkpoint, snapshot []byte, segments []*segment
 	l.mu.Lock()
 	l.mu.since, l.mu.due = 0, false
 	l.mu.Unlock()
+	segments = slices.DeleteFunc(slices.Clone(segments), func(s *segment) bool { return s.base < l.point.segment }) // vouched for by the last point
+	// All batches and their segments' names first: Open counts them as durable, even
+	// where the disk is too full for what follows.
 	for _, s := range segments {
-		if s.base < l.point.segment {
-			continue // vouched for by the last point
-		}
 		if err := syncSegment(s, c.position); err != nil {
 			return l.fail(err)
 		}
+	}
+	if err := l.fs.syncDir(l.dir); err != nil {
+		return err
+	}
+	for _, s := range segments {
 		// An index that is lost is found out and rebuilt, but not below a
 		// recovery point, where nobody looks again.
 		if err := s.index.sync(); err != nil {
 			return err
 		}
 		if err := s.times.sync(); err != nil {
-			return err
-		}
-	}
-	if c.segment != l.point.segment {
-		// The names of the segments below the point, before the point gets its own.
-		if err := l.fs.syncDir(l.dir); err != nil {
 			return err
 		}
 	}

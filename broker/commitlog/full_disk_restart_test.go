@@ -1,0 +1,49 @@
+package commitlog
+
+import (
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// A broker killed before its syncs and started on a full disk serves what it finds, and says of it that it is durable:
+// then every segment must have been synced, though no index can be written.
+func TestOpenSyncsEverySegmentThoughTheDiskIsFull(t *testing.T) {
+	l := open(t, logDir(t), Config{SegmentBytes: 200})
+	for _, v := range []string{"a", "b", "c", "d", "e", "f"} {
+		appendTo(t, l, plain(t, v+string(make([]byte, 50))))
+	}
+	dir := copyDir(t, l.Dir()) // as a kill leaves it
+	var mu sync.Mutex
+	synced, named := map[string]bool{}, false
+	fsys := newCrashFS()
+	fsys.fault = func(op, path string, n int) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case op == "sync" && isLog(path):
+			synced[filepath.Base(path)] = true
+		case op == "syncdir":
+			named = true
+		case op == "write" && !isLog(path):
+			return 0, syscall.ENOSPC
+		}
+		return n, nil
+	}
+	again := open(t, dir, Config{SegmentBytes: 200, fs: fsys})
+	mu.Lock()
+	defer mu.Unlock()
+	if len(again.mu.segments) < 3 {
+		t.Fatalf("the story needs several segments, there are %d", len(again.mu.segments))
+	}
+	for _, s := range again.mu.segments {
+		if !synced[s.name()] {
+			t.Errorf("%s was not synced, but the high watermark is %d", s.name(), again.HighWatermark())
+		}
+	}
+	if !named {
+		t.Error("the segments' names were not synced")
+	}
+	fsys.fault = nil
+}
