@@ -8,8 +8,12 @@ import (
 	"time"
 )
 
-// patience is how long the budget stays exhausted before the frame that has stood still for longest is given up.
-const patience = 2 * time.Second
+const (
+	// patience is how long the budget stays exhausted before the frame that has stood still for longest is given up.
+	patience = 2 * time.Second
+	// stride is how many bytes must arrive for a frame to have moved: who sends a byte now and then stands still.
+	stride = 16 << 10
+)
 
 // ErrBudget says that a frame was given up because the frames of all connections together hold too much memory
 // and this one had stood still for longest.
@@ -39,12 +43,19 @@ func NewBudget(bytes, largestFrame int) *Budget {
 type claim struct {
 	budget  *Budget
 	held    int          // guarded by budget.mu
-	touched atomic.Int64 // when bytes last arrived, nanoseconds since 1970
+	touched atomic.Int64 // when it last moved on by a stride, nanoseconds since 1970
+	strode  int          // bytes since then; for the reading goroutine
 	abort   func()       // ends the connection
 	given   atomic.Bool  // given up
 }
 
-func (c *claim) touch() { c.touched.Store(time.Now().UnixNano()) }
+// touch says that n more bytes arrived.
+func (c *claim) touch(n int) {
+	if c.strode += n; c.strode >= stride {
+		c.strode = 0
+		c.touched.Store(time.Now().UnixNano())
+	}
+}
 
 // grow takes n more bytes and waits for them. While it waits for long it gives up the frame that has stood still
 // for longest, this one included, so that no set of slow or stopped senders can hold up the others.

@@ -126,7 +126,7 @@ func (f *Frames) body(ctx context.Context, size int) (*Frame, error) {
 			}
 			n, err := f.in.Read((*frame.buf)[have:want])
 			if have += n; frame.claim != nil {
-				frame.claim.touch()
+				frame.claim.touch(n)
 			}
 			if err != nil {
 				err = f.given(frame, err)
@@ -149,7 +149,7 @@ func (f *Frames) room(ctx context.Context, frame *Frame, have, want int) error {
 	if size > smallFrame {
 		if frame.claim == nil {
 			frame.claim = &claim{budget: f.budget, abort: func() { _ = f.conn.Close() }}
-			frame.claim.touch()
+			frame.claim.touch(stride)
 		}
 		if err := frame.claim.grow(ctx, size); err != nil {
 			return err

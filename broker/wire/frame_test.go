@@ -181,6 +181,51 @@ func TestStalledFramesAreGivenUpWhenMemoryIsShort(t *testing.T) {
 	<-errs
 }
 
+// Who keeps a frame alive by a byte now and then must not hold memory that others wait for, nor get them given up.
+func TestTricklingFramesAreGivenUpWhenMemoryIsShort(t *testing.T) {
+	budget := NewBudget(0, 1<<20) // 2.5 MiB
+	budget.patience = 100 * time.Millisecond
+	errs := make(chan error, 2)
+	var trickling []net.Conn
+	for range 2 {
+		client, in := frames(t, budget, 1<<20)
+		trickling = append(trickling, client)
+		go func() {
+			_, err := in.Next(context.Background())
+			client.Close() // ends the trickle
+			errs <- err
+		}()
+		go func() {
+			_, err := client.Write(request(0, 1<<20)[:900_000])
+			for drop := time.NewTicker(5 * time.Millisecond); err == nil; <-drop.C {
+				_, err = client.Write([]byte{0})
+			}
+		}()
+	}
+	deadline, look := time.Now().Add(10*time.Second), time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for free := 1; free != 1<<19; <-look.C {
+		budget.mu.Lock()
+		free = budget.mu.free
+		budget.mu.Unlock()
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes are free, want both frames to hold 1 MiB", free)
+		}
+	}
+	client, in := frames(t, budget, 1<<20)
+	go client.Write(request(0, 1<<20))
+	f, err := in.Next(t.Context())
+	if err != nil {
+		t.Fatalf("a frame sent at once beside two that trickle: %v", err)
+	}
+	f.Release()
+	for _, c := range trickling {
+		c.Close()
+	}
+	<-errs
+	<-errs
+}
+
 func TestStopEndsReading(t *testing.T) {
 	_, in := frames(t, NewBudget(0, 1000), 1000)
 	ended := make(chan error, 1)
