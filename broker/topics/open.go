@@ -119,6 +119,9 @@ func (t *Topics) scan(names []string) ([]manifest, error) {
 				m = manifest{Own: map[string]string{}} // Name stays empty: adopted below
 			} else if err != nil {
 				return nil, err
+			} else if m.Name != topic { // a copy by hand: opened, it would be the other topic's log a second time
+				t.warnFolder(name)
+				continue
 			}
 		}
 		if m.Name == "" || int(i) >= m.Partitions {
