@@ -38,9 +38,9 @@ func TestThePartsAlone(t *testing.T) {
 	}
 	eventually(t, "in the topic", want, func() []string { return inTopic(t, where, "web_log") })
 
-	transfer := begin(t, nil, "transfer", "--data", dir, "--sinks", folder("sinks"), "--etcd", "none", "--brokers", where["broker"], "--admin", "127.0.0.1:0")
+	transfer := begin(t, nil, "transfer", "--data", folder("transfer"), "--sinks", folder("sinks"), "--etcd", "none", "--brokers", where["broker"], "--admin", "127.0.0.1:0")
 	at := transfer.ready()["admin"]
-	eventually(t, "in the output", want, func() []string { return outLines(t, dir) })
+	eventually(t, "in the output", want, func() []string { return outLines(t, folder("transfer")) })
 	r, err := http.Get(at + "/readyz")
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -19,13 +20,15 @@ type Held struct{ file *os.File }
 // Hold makes dir with mode 0700 if it is missing, and takes it for this process.
 // If another process has it, the error names the folder, that process, and --data as
 // the way out. The kernel lets go of the lock when the process ends, however it ends.
+// An empty folder is closed to others too; one that holds files already keeps its
+// mode, for it may be more than ours, and is refused if everybody may write to it:
+// a slip in --data must not close /tmp.
 func Hold(dir string) (*Held, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder %s: %w", dir, err)
 	}
-	// It may have been made by hand or under another umask: what lies here is private.
-	if err := os.Chmod(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("closing the data folder %s to others: %w: choose one that is yours with --data", dir, err)
+	if err := closeToOthers(dir); err != nil {
+		return nil, err
 	}
 	path := filepath.Join(dir, lockName)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -40,6 +43,35 @@ func Hold(dir string) (*Held, error) {
 		fmt.Fprintf(f, "pid %d (%s)\n", os.Getpid(), filepath.Base(os.Args[0])) // only for the message above
 	}
 	return &Held{f}, nil
+}
+
+// closeToOthers gives an empty folder mode 0700, and refuses one that is not empty and
+// that everybody may write to.
+func closeToOthers(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("looking at the data folder %s: %w", dir, err)
+	}
+	if runtime.GOOS == "windows" || info.Mode().Perm()&0o077 == 0 {
+		return nil // Windows has no such modes
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("looking at the data folder %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		switch {
+		case e.Name() == "lost+found", e.Name() == lockName: // a disk of its own; our own
+		case info.Mode().Perm()&0o002 != 0:
+			return fmt.Errorf("the data folder %s may be written to by everybody and is not empty: choose another with --data", dir)
+		default:
+			return nil
+		}
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return fmt.Errorf("closing the data folder %s to others: %w: choose one that is yours with --data", dir, err)
+	}
+	return nil
 }
 
 // owner is who wrote the lock file last, as part of a sentence.

@@ -49,6 +49,48 @@ func TestAFolderMadeByHandIsClosedToOthers(t *testing.T) {
 	}
 }
 
+func TestAFolderWithFilesInItKeepsItsMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes")
+	}
+	dir := filepath.Join(t.TempDir(), "home")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "letter.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time our own lock lies there as well
+		held, err := Hold(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held.Close()
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o755 {
+			t.Errorf("want mode 0755 as before, got %v, %v", info.Mode(), err)
+		}
+	}
+}
+
+func TestAFolderThatEverybodyMayWriteToIsRefused(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes")
+	}
+	dir := filepath.Join(t.TempDir(), "tmp")
+	if err := os.MkdirAll(filepath.Join(dir, "somebody"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Hold(dir); err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--data") {
+		t.Errorf("want a refusal that names %s and --data, got %v", dir, err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o777 {
+		t.Errorf("want the mode as before, got %v, %v", info.Mode(), err)
+	}
+}
+
 func TestAFolderThatCannotBeMadeIsNamed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
