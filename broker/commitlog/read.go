@@ -18,6 +18,7 @@ type Span struct {
 	Position int64         // byte in File at which the first batch begins
 	Length   int           // bytes; 0: nothing to read yet
 	Base     record.Offset // first offset of the first batch, at most the one asked for unless a gap follows it
+	More     bool          // durable batches follow it, or a newer segment has been begun
 	handle   *handle
 }
 
@@ -51,7 +52,7 @@ func (s *Span) AppendTo(dst []byte) ([]byte, error) {
 func (l *Log) Read(from record.Offset, maxBytes int) (*Span, error) {
 	i := 0
 	for {
-		s, limit, f, err := l.readable(from, i)
+		s, limit, last, f, err := l.readable(from, i)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s from offset %d: %w", l.name, from, err)
 		}
@@ -60,6 +61,7 @@ func (l *Log) Read(from record.Offset, maxBytes int) (*Span, error) {
 		}
 		span, err := s.span(f, from, limit, maxBytes)
 		if err == nil {
+			span.More = !last || span.Position+int64(span.Length) < limit
 			return span, nil
 		}
 		f.release()
@@ -87,28 +89,28 @@ func (s *segment) span(f *handle, from record.Offset, limit int64, maxBytes int)
 	return &Span{File: f.os(), Position: pos, Length: n, Base: h.BaseOffset, handle: f}, nil
 }
 
-// readable is the skip-th segment from the one that holds from on, opened, and
-// how far it may be read; no handle: nothing there is durable yet.
-func (l *Log) readable(from record.Offset, skip int) (*segment, int64, *handle, error) {
+// readable is the skip-th segment from the one that holds from on, opened, how far
+// it may be read, and whether it is the last that may; no handle: nothing there is
+// durable yet.
+func (l *Log) readable(from record.Offset, skip int) (s *segment, limit int64, last bool, f *handle, err error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.mu.err == ErrClosed {
-		return nil, 0, nil, ErrClosed
+		return nil, 0, false, nil, ErrClosed
 	}
 	if from < l.mu.start || from > l.mu.end {
-		return nil, 0, nil, fmt.Errorf("the log holds %d to %d: %w", l.mu.start, l.mu.end, ErrOffsetOutOfRange)
+		return nil, 0, false, nil, fmt.Errorf("the log holds %d to %d: %w", l.mu.start, l.mu.end, ErrOffsetOutOfRange)
 	}
 	i := sort.Search(len(l.mu.segments), func(i int) bool { return l.mu.segments[i].base > from }) - 1 + skip
 	if from >= l.mu.high || i >= len(l.mu.segments) {
-		return nil, 0, nil, nil
+		return nil, 0, false, nil, nil
 	}
-	s := l.mu.segments[max(i, 0)]
-	limit := l.limitLocked(s)
-	if limit == 0 {
-		return nil, 0, nil, nil
+	s = l.mu.segments[max(i, 0)]
+	if limit = l.limitLocked(s); limit == 0 {
+		return nil, 0, false, nil, nil
 	}
-	f, err := s.acquire()
-	return s, limit, f, err
+	f, err = s.acquire()
+	return s, limit, s == l.mu.durable.segment, f, err
 }
 
 // limitLocked is how far a segment may be read; the caller holds mu.

@@ -46,7 +46,7 @@ func checkBatch(batch []byte, version int16, largest int) (record.Header, error)
 	if err := checkHeader(h, version); err != nil {
 		return h, err
 	}
-	return h, checkRecords(batch)
+	return h, checkRecords(batch, h)
 }
 
 // checkHeader holds the header's fields against each other.

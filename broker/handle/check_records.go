@@ -20,12 +20,16 @@ var readers = func() chan *record.Reader {
 }()
 
 // checkRecords counts the records of a batch and holds each one's fields against its size, as Kafka does: a batch
-// that lies would stop its consumers, long after its producer has gone.
-func checkRecords(batch []byte) error {
+// that lies would stop its consumers, long after its producer has gone. A wrong latest time in the header is put
+// right, as Kafka does too: old clients leave it out, and questions for an offset by its time pass over such batches.
+func checkRecords(batch []byte, h record.Header) error {
 	r := <-readers
 	defer func() { readers <- r }()
-	err := r.Check(batch, max(largestUnpacked, len(batch)))
+	latest, err := r.Check(batch, max(largestUnpacked, len(batch)))
 	switch {
+	case err == nil && latest != h.MaxTimestamp && !h.LogAppendTime():
+		record.SetMaxTime(batch, latest)
+		return nil
 	case err == nil:
 		return nil
 	case errors.Is(err, record.ErrTooLarge):

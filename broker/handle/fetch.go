@@ -14,9 +14,9 @@ import (
 // Fetch (key 1): read record batches.
 //
 // Versions 4 to 16. The batches go out as they lie in their segments, with sendfile on plain TCP. The answer is given
-// when MinBytes are there, when MaxWait is over, or when a partition has an error; the first batch is sent whole even
-// if it is larger than asked for (KIP-74), others only as far as they fit. Nothing behind the high watermark is read,
-// which is what is on the disk.
+// when MinBytes are there, when there is more than it may hold, when MaxWait is over, or when a partition has an error;
+// the first batch is sent whole even if it is larger than asked for (KIP-74), others only as far as they fit. Nothing
+// behind the high watermark is read, which is what is on the disk.
 //
 // Version notes: 7 brings sessions (KIP-227): this broker keeps none, says session 0, and every request names all of
 // its partitions; 9 fences by leader epoch; 12 is flexible; 13 names topics by id; 15 drops the replica id.
@@ -46,7 +46,7 @@ type fetchReply struct {
 	ranges  []wire.Range
 	head    wire.FetchHead
 	bytes   int  // of records in results
-	urgent  bool // a partition has an error: answer at once
+	urgent  bool // a partition has an error, or more than fits: answer at once
 }
 
 // Drop gives everything back.
@@ -144,13 +144,17 @@ func (f *fetchReply) read(topic *topics.Topic, p *wire.FetchPartition, left int)
 	}
 	most := min(int(p.MaxBytes), left)
 	if f.bytes > 0 && most <= 0 {
+		f.urgent = true
 		return res, nil
 	}
 	span, err := log.Read(p.Offset, max(most, 0))
 	if err != nil {
 		return fetchError(f.readError(topic, p, err)), nil
 	}
-	if span.Length > most && f.bytes > 0 {
+	// Whole batches seldom fill a partition's share: who wants as many bytes as that would wait in vain for the rest.
+	crowded := span.Length > most && f.bytes > 0
+	f.urgent = f.urgent || span.More || crowded
+	if crowded {
 		span.Release()
 		return res, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/loghaul/loghaul/broker/topics"
 	"github.com/loghaul/loghaul/broker/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/semaphore"
 )
 
 // NodeID is the id of the only broker of this cluster.
@@ -42,6 +43,7 @@ type Handlers struct {
 	cfg  Config
 	log  *slog.Logger
 	disk diskWatch
+	room *semaphore.Weighted // bytes of requests that kmsg may take apart at a time
 
 	draining chan struct{} // closed by Drain
 	drain    sync.Once
@@ -55,7 +57,7 @@ func New(cfg Config) *Handlers {
 	if cfg.Meter == nil {
 		cfg.Meter = noMeter{}
 	}
-	return &Handlers{cfg: cfg, log: cfg.Logger, draining: make(chan struct{})}
+	return &Handlers{cfg: cfg, log: cfg.Logger, room: semaphore.NewWeighted(decodedRoom), draining: make(chan struct{})}
 }
 
 // Drain makes Fetch requests answer at once instead of waiting for records, for the end of the broker.
@@ -151,8 +153,21 @@ func (h *Handlers) route(ctx context.Context, frame *wire.Frame, header wire.Hea
 	return h.plain(ctx, r, header, body, peer)
 }
 
+// kmsg's structs are up to a hundred times larger than the bytes they come from, so requests above smallBody bytes share
+// decodedRoom, which holds the largest that wire lets in.
+const (
+	smallBody   = 16 << 10
+	decodedRoom = 4 << 20
+)
+
 // plain serves a request that kmsg decodes and encodes.
 func (h *Handlers) plain(ctx context.Context, r *row, header wire.Header, body []byte, peer Peer) (Reply, error) {
+	if n := min(int64(len(body)), decodedRoom); n > smallBody {
+		if err := h.room.Acquire(ctx, n); err != nil {
+			return nil, err
+		}
+		defer h.room.Release(n)
+	}
 	req := kmsg.RequestForKey(header.Key)
 	req.SetVersion(header.Version)
 	if err := req.ReadFrom(body); err != nil {

@@ -16,10 +16,11 @@ import (
 // Produce (key 0): append record batches.
 //
 // Versions 3 to 11 (0 to 2 are advertised and refused). A batch is checked (check.go), stamped with base offset and
-// leader epoch in place, and appended as it came; with message.timestamp.type=LogAppendTime its time and checksum are
-// written anew. acks=0 is not answered, and an error closes the connection, so that the client looks again; acks=1 is
-// answered when the bytes are with the kernel; acks=all when they are on the disk, a duplicate's too. Everything is
-// appended before anything is waited for, so a pipelining client's next request is appended meanwhile.
+// leader epoch in place, and appended as it came; with message.timestamp.type=LogAppendTime, or a latest time that is
+// not that of its records, time and checksum are written anew. acks=0 is not answered, and an error closes the
+// connection, so that the client looks again; acks=1 is answered when the bytes are with the kernel; acks=all when they
+// are on the disk, a duplicate's too. Everything is appended before anything is waited for, so a pipelining client's
+// next request is appended meanwhile.
 //
 // Version notes: zstd needs 7; 8 brings error messages; 9 is flexible; 10 and 11 add what a one-node broker never says.
 func (h *Handlers) produce(header wire.Header, body []byte) (Reply, error) {

@@ -8,64 +8,71 @@ import (
 // Check is Read without the records: it says whether one whole batch holds as
 // many sound records as its header says, numbered from 0, and costs a fraction of
 // Read. It decompresses at most limit bytes (ErrTooLarge above). The checksum is
-// the caller's to check. A batch that lies about its records is ErrFormat.
-func (r *Reader) Check(batch []byte, limit int) error {
+// the caller's to check. A batch that lies about its records is ErrFormat. The
+// time of the latest record is returned, as the records have it, since some
+// clients leave it out of the header; -1: there is none.
+func (r *Reader) Check(batch []byte, limit int) (latest int64, err error) {
 	h, err := ParseHeader(batch)
 	if err != nil {
-		return err
+		return -1, err
 	}
 	if h.Size() > len(batch) {
-		return fmt.Errorf("%w: %d bytes of %d", ErrShort, len(batch), h.Size())
+		return -1, fmt.Errorf("%w: %d bytes of %d", ErrShort, len(batch), h.Size())
 	}
 	body, err := r.dec.decompress(batch[HeaderSize:h.Size()], h.Codec(), limit)
 	if err != nil {
-		return fmt.Errorf("decompressing the batch (%s): %w", h.Codec(), err)
+		return -1, fmt.Errorf("decompressing the batch (%s): %w", h.Codec(), err)
 	}
+	latest = -1
 	for i := range h.Count {
 		size, n := varint(body)
-		if n <= 0 || size < 1 || size > int64(len(body)-n) || !sound(body[n:n+int(size)], int64(i)) {
-			return fmt.Errorf("%w: record %d of %d", ErrFormat, i, h.Count)
+		if n <= 0 || size < 1 || size > int64(len(body)-n) {
+			return -1, fmt.Errorf("%w: record %d of %d", ErrFormat, i, h.Count)
 		}
+		later, ok := sound(body[n:n+int(size)], int64(i))
+		if !ok {
+			return -1, fmt.Errorf("%w: record %d of %d", ErrFormat, i, h.Count)
+		}
+		latest = max(latest, h.FirstTimestamp+later)
 		body = body[n+int(size):]
 	}
 	if len(body) != 0 {
-		return fmt.Errorf("%w: %d bytes after the last record", ErrFormat, len(body))
+		return -1, fmt.Errorf("%w: %d bytes after the last record", ErrFormat, len(body))
 	}
-	return nil
+	return latest, nil
 }
 
 // sound checks the fields of one record: attributes, time, its number in the
-// batch, key, value, headers.
-func sound(b []byte, number int64) bool {
+// batch, key, value, headers. It returns the time, less the batch's first.
+func sound(b []byte, number int64) (later int64, ok bool) {
 	b = b[1:]
-	_, n := varint(b)
+	later, n := varint(b)
 	if n <= 0 {
-		return false
+		return 0, false
 	}
 	delta, m := varint(b[n:])
 	if m <= 0 || delta != number {
-		return false
+		return 0, false
 	}
-	b, ok := skip(b[n+m:], true)
-	if !ok {
-		return false
+	if b, ok = skip(b[n+m:], true); !ok {
+		return 0, false
 	}
 	if b, ok = skip(b, true); !ok {
-		return false
+		return 0, false
 	}
 	headers, n := varint(b)
 	if n <= 0 || headers < 0 || headers > int64(len(b)) {
-		return false
+		return 0, false
 	}
 	for b = b[n:]; headers > 0; headers-- {
 		if b, ok = skip(b, false); !ok { // a header's key is never null
-			return false
+			return 0, false
 		}
 		if b, ok = skip(b, true); !ok {
-			return false
+			return 0, false
 		}
 	}
-	return len(b) == 0
+	return later, len(b) == 0
 }
 
 // skip skips a length and that many bytes; -1 is null where that is allowed.

@@ -16,10 +16,10 @@ func TestCheckAgreesWithReadOnSoundBatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		var r Reader
-		if err := r.Check(batch, 1<<20); err != nil {
-			t.Errorf("%s: %v", codec, err)
+		if latest, err := r.Check(batch, 1<<20); err != nil || latest != 1+299 {
+			t.Errorf("%s: latest time %d, %v, want that of the last record, 300", codec, latest, err)
 		}
-		if err := r.Check(batch, 100); !errors.Is(err, ErrTooLarge) {
+		if _, err := r.Check(batch, 100); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s with a limit of 100 bytes: %v, want ErrTooLarge", codec, err)
 		}
 	}
@@ -48,18 +48,20 @@ func FuzzCheckAcceptsOnlyWhatReadAccepts(f *testing.F) {
 		be32(batch[atCount:], count)
 		be32(batch[atLastDelta:], count-1)
 		var r Reader
-		if r.Check(batch, 1<<20) != nil {
+		latest, err := r.Check(batch, 1<<20)
+		if err != nil {
 			return
 		}
-		n := int32(0)
+		n, read := int32(0), int64(-1)
 		if err := r.Read(batch, 1<<20, func(rec *Record) error {
+			read = max(read, rec.Timestamp)
 			if rec.Offset != Offset(n) {
 				t.Fatalf("record %d has offset %d", n, rec.Offset)
 			}
 			n++
 			return nil
-		}); err != nil || n != max(count, 0) {
-			t.Fatalf("Check accepts %d records, Read finds %d and %v", count, n, err)
+		}); err != nil || n != max(count, 0) || read != latest {
+			t.Fatalf("Check accepts %d records until %d, Read finds %d until %d and %v", count, latest, n, read, err)
 		}
 	})
 }

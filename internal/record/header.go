@@ -149,6 +149,13 @@ func SetAppendTime(batch []byte, ms int64) {
 	putCRC(batch)
 }
 
+// SetMaxTime writes the latest record's time into the header of one whole batch
+// and computes its checksum anew; the records stay as they are.
+func SetMaxTime(batch []byte, ms int64) {
+	binary.BigEndian.PutUint64(batch[atMaxTime:], uint64(ms))
+	putCRC(batch)
+}
+
 // SetProducer writes another producer id, epoch and first sequence into one
 // whole batch and computes its checksum anew; the records stay as they are.
 func SetProducer(batch []byte, p Producer) {
