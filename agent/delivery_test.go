@@ -136,9 +136,11 @@ func TestWithoutAKeyBatchesSpread(t *testing.T) {
 	}
 	h.want("web_log", numbered("a.log", 0, 2000))
 	h.contiguous("web_log")
+	// Five batches of a partition may be in flight, so the first twenty go round whoever
+	// answers when; after that a partition that is slow to answer is passed over.
 	for n := range int32(4) {
-		if got := len(h.b.Values(producetest.Partition{Topic: "web_log", Number: n})); got < 200 {
-			t.Errorf("partition %d got %d of 2000 lines", n, got)
+		if got := len(h.b.Values(producetest.Partition{Topic: "web_log", Number: n})); got < 5*10 {
+			t.Errorf("partition %d got %d of 2000 lines, want five batches of at least ten", n, got)
 		}
 	}
 }
