@@ -27,8 +27,8 @@ func checkRecords(batch []byte, h record.Header) error {
 	defer func() { readers <- r }()
 	latest, err := r.Check(batch, max(largestUnpacked, len(batch)))
 	switch {
-	case err == nil && latest != h.MaxTimestamp && !h.LogAppendTime():
-		record.SetMaxTime(batch, latest)
+	case err == nil && latest.Latest != h.MaxTimestamp && !h.LogAppendTime():
+		record.SetMaxTime(batch, latest.Latest)
 		return nil
 	case err == nil:
 		return nil

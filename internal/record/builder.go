@@ -76,9 +76,14 @@ func (b *Builder) Append(tsDelta int64, key, value []byte, nHeaders int, headers
 // codec, checksum last. Base offset and leader epoch are 0, as Kafka's clients
 // send them. The Builder keeps its records until Reset.
 func (b *Builder) Seal(dst []byte, p Producer, codec Codec, firstTimestamp, maxTimestamp int64) ([]byte, error) {
+	return b.seal(dst, p, codec, Fast, firstTimestamp, maxTimestamp)
+}
+
+// seal is Seal at a level of the codec.
+func (b *Builder) seal(dst []byte, p Producer, codec Codec, level Level, firstTimestamp, maxTimestamp int64) ([]byte, error) {
 	at := len(dst)
 	dst = append(dst, make([]byte, HeaderSize)...)
-	dst, err := b.comp.compress(dst, b.records, codec)
+	dst, err := b.comp.compress(dst, b.records, codec, level)
 	if err != nil {
 		return dst[:at], fmt.Errorf("compressing a batch of %d records with %s: %w", b.count, codec, err)
 	}

@@ -16,8 +16,8 @@ func TestCheckAgreesWithReadOnSoundBatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		var r Reader
-		if latest, err := r.Check(batch, 1<<20); err != nil || latest != 1+299 {
-			t.Errorf("%s: latest time %d, %v, want that of the last record, 300", codec, latest, err)
+		if got, err := r.Check(batch, 1<<20); err != nil || got != (Summary{Earliest: 1, Latest: 1 + 299}) {
+			t.Errorf("%s: %+v, %v, want times from the first record's, 1, to the last's, 300, and a key in each", codec, got, err)
 		}
 		if _, err := r.Check(batch, 100); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s with a limit of 100 bytes: %v, want ErrTooLarge", codec, err)
@@ -48,7 +48,7 @@ func FuzzCheckAcceptsOnlyWhatReadAccepts(f *testing.F) {
 		be32(batch[atCount:], count)
 		be32(batch[atLastDelta:], count-1)
 		var r Reader
-		latest, err := r.Check(batch, 1<<20)
+		got, err := r.Check(batch, 1<<20)
 		if err != nil {
 			return
 		}
@@ -60,8 +60,8 @@ func FuzzCheckAcceptsOnlyWhatReadAccepts(f *testing.F) {
 			}
 			n++
 			return nil
-		}); err != nil || n != max(count, 0) || read != latest {
-			t.Fatalf("Check accepts %d records until %d, Read finds %d until %d and %v", count, latest, n, read, err)
+		}); err != nil || n != max(count, 0) || read != got.Latest {
+			t.Fatalf("Check accepts %d records until %d, Read finds %d until %d and %v", count, got.Latest, n, read, err)
 		}
 	})
 }

@@ -23,12 +23,13 @@ var ErrTooLarge = errors.New("record batch decompresses to more than the limit")
 // decompressor keeps one decoder a codec and the buffer they write to; for one
 // goroutine.
 type decompressor struct {
-	buf    []byte
-	src    bytes.Reader
-	gzip   *gzip.Reader
-	lz4    *lz4.Reader
-	zstd   *zstd.Decoder
-	zlimit int
+	buf     []byte
+	src     bytes.Reader
+	patched []byte // header of an LZ4 frame, put right
+	gzip    *gzip.Reader
+	lz4     *lz4.Reader
+	zstd    *zstd.Decoder
+	zlimit  int
 }
 
 // decompress returns the records of one batch: src itself for None, else the
@@ -57,13 +58,13 @@ func (d *decompressor) decompress(src []byte, codec Codec, limit int) ([]byte, e
 		}
 		return d.drain(d.gzip, limit)
 	case Lz4:
-		d.src.Reset(src)
-		if d.lz4 == nil {
-			d.lz4 = lz4.NewReader(&d.src)
-		} else {
-			d.lz4.Reset(&d.src)
+		at, err := lz4HeaderSum(src)
+		if err != nil {
+			return nil, err
 		}
-		return d.drain(d.lz4, limit)
+		d.patched = d.patched[:0]
+		d.src.Reset(src[:lz4End(src, at)])
+		return d.lz4Frame(limit)
 	case Zstd:
 		return d.zstandard(src, limit)
 	}
@@ -74,7 +75,9 @@ func (d *decompressor) decompress(src []byte, codec Codec, limit int) ([]byte, e
 func (d *decompressor) drain(r io.Reader, limit int) ([]byte, error) {
 	for {
 		if len(d.buf) == cap(d.buf) {
-			d.buf = append(d.buf, 0)[:len(d.buf)]
+			grown := make([]byte, len(d.buf), min(max(2*cap(d.buf), 64<<10), limit+1))
+			copy(grown, d.buf)
+			d.buf = grown
 		}
 		n, err := r.Read(d.buf[len(d.buf):cap(d.buf)])
 		d.buf = d.buf[:len(d.buf)+n]
@@ -88,6 +91,20 @@ func (d *decompressor) drain(r io.Reader, limit int) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// lz4Frame reads the frame that begins in patched and goes on in src.
+func (d *decompressor) lz4Frame(limit int) ([]byte, error) {
+	var src io.Reader = &d.src
+	if len(d.patched) > 0 {
+		src = io.MultiReader(bytes.NewReader(d.patched), &d.src)
+	}
+	if d.lz4 == nil {
+		d.lz4 = lz4.NewReader(src)
+	} else {
+		d.lz4.Reset(src)
+	}
+	return d.drain(d.lz4, limit)
 }
 
 func (d *decompressor) zstandard(src []byte, limit int) ([]byte, error) {
@@ -151,7 +168,7 @@ func (d *decompressor) block(src []byte, limit int) ([]byte, error) {
 		return nil, ErrTooLarge
 	}
 	if cap(d.buf)-at < n {
-		grown := make([]byte, at, max(at+n, 2*cap(d.buf)))
+		grown := make([]byte, at, max(at+n, min(2*cap(d.buf), limit)))
 		copy(grown, d.buf)
 		d.buf = grown
 	}

@@ -1,6 +1,7 @@
 // Package record is the Kafka record batch, format 2: it reads and stamps the
 // header in place, builds batches straight from the caller's bytes, and reads
-// records back out of them, compressed or not.
+// records back out of them, compressed or not. It turns the message sets of
+// formats 0 and 1 (message.go) into batches and batches into message sets.
 //
 // One batch, big-endian, as Kafka's DefaultRecordBatch and KIP-98 define it:
 //

@@ -149,6 +149,17 @@ func SetAppendTime(batch []byte, ms int64) {
 	putCRC(batch)
 }
 
+// MaxTime is the time in one batch's header: of its latest record, or of all with
+// log append time.
+func MaxTime(batch []byte) int64 { return int64(binary.BigEndian.Uint64(batch[atMaxTime:])) }
+
+// SetCreateTime takes the mark of SetAppendTime away, and writes the latest
+// record's time into the header.
+func SetCreateTime(batch []byte, latest int64) {
+	batch[atAttributes+1] &^= attrAppendTime
+	SetMaxTime(batch, latest)
+}
+
 // SetMaxTime writes the latest record's time into the header of one whole batch
 // and computes its checksum anew; the records stay as they are.
 func SetMaxTime(batch []byte, ms int64) {
