@@ -9,6 +9,9 @@ import (
 // Close syncs everything and writes down that the log ends here, so that the next
 // Open trusts it. Waiters get ErrClosed. A log that failed is only let go.
 func (l *Log) Close() error {
+	l.ending.Store(true)
+	l.compacting.Lock()
+	defer l.compacting.Unlock()
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
 	failed := l.Err()
@@ -73,6 +76,9 @@ func (l *Log) end() {
 // Abandon ends the log at once and syncs nothing: its folder is about to be
 // removed, by the caller. Waiters get ErrClosed; held Spans stay readable.
 func (l *Log) Abandon() {
+	l.ending.Store(true)
+	l.compacting.Lock()
+	defer l.compacting.Unlock()
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
 	l.end()

@@ -94,6 +94,9 @@ func (c *crashFS) rename(from, to string) error {
 }
 
 func (c *crashFS) remove(path string) error {
+	if _, err := c.check("remove", path, 0); err != nil {
+		return err
+	}
 	if err := c.disk.remove(path); err != nil {
 		return err
 	}

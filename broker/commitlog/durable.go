@@ -77,6 +77,7 @@ func (l *Log) commit(p pending) error {
 	l.mu.Lock()
 	l.mu.high = p.end
 	l.mu.durable = place{p.active, p.position}
+	l.mu.txns.settle(p.end)
 	l.mu.Unlock()
 	l.wake()
 	return nil
@@ -133,6 +134,7 @@ func (l *Log) writeCheckpoint(c checkpoint, snapshot []byte, segments []*segment
 	if err := l.fs.syncDir(l.dir); err != nil {
 		return err
 	}
+	aborted := false
 	for _, s := range segments {
 		// An index that is lost is found out and rebuilt, but not below a
 		// recovery point, where nobody looks again.
@@ -140,6 +142,17 @@ func (l *Log) writeCheckpoint(c checkpoint, snapshot []byte, segments []*segment
 			return err
 		}
 		if err := s.times.sync(); err != nil {
+			return err
+		}
+		if err := s.aborted.sync(); err != nil {
+			return err
+		}
+		aborted = aborted || s.aborted.any()
+	}
+	if aborted {
+		// What the producers below speak of is not read again: an aborted transaction
+		// whose index lost its name would be handed out as committed.
+		if err := l.fs.syncDir(l.dir); err != nil {
 			return err
 		}
 	}
@@ -156,7 +169,8 @@ func (l *Log) writeCheckpoint(c checkpoint, snapshot []byte, segments []*segment
 	return nil
 }
 
-// wake tells all who wait that the high watermark rose or the log ended.
+// wake tells all who wait that the high watermark, and with it perhaps the last
+// stable offset, rose or the log ended.
 func (l *Log) wake() {
 	l.mu.Lock()
 	if l.mu.raised != nil {
@@ -200,9 +214,9 @@ func (l *Log) WaitDurable(ctx context.Context, upTo record.Offset) error {
 	}
 }
 
-// Watch has f called whenever the high watermark rises or the log ends. f runs on
-// the syncing goroutine with locks held: it must not block and may call nothing of
-// the log but Start, HighWatermark, End and Err. It may be called once more while
+// Watch has f called whenever the high watermark or the last stable offset rises or
+// the log ends. f runs on the syncing goroutine with locks held: it must not block
+// and may call nothing of the log but Start, HighWatermark, LastStable, End and Err. It may be called once more while
 // cancel returns. Look at the log after Watch, not before, or a rise is missed.
 func (l *Log) Watch(f func()) (cancel func()) {
 	l.mu.Lock()

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -15,14 +16,18 @@ const maxTail = 6 << 10
 // entries is a file of sorted entries of one width, whose newest ones wait in
 // memory. The file is opened when it is first needed. Safe for concurrent use.
 type entries struct {
-	fs    fileSystem
-	path  string
-	width int
-	mu    struct {
+	fs       fileSystem
+	path     string
+	width    int
+	optional bool // an empty one has no file
+	mu       struct {
 		sync.Mutex
 		f      file   // nil: not open
 		opened bool   // onDisk is known
 		onDisk int64  // bytes of whole entries in the file
+		cut    bool   // shortened since the last sync
+		cuts   int    // how often it was shortened
+		held   bool   // the file's name is another's still; entries wait in memory
 		tail   []byte // entries that follow them
 		gone   bool   // unlinked or closed; never opened again
 	}
@@ -36,6 +41,9 @@ func (e *entries) open(flag int) error {
 	}
 	if e.mu.gone {
 		return errGone
+	}
+	if flag == 0 && e.mu.opened && e.mu.onDisk == 0 {
+		return nil // nothing to read there
 	}
 	f, err := e.fs.open(e.path, os.O_RDWR|flag)
 	if flag == 0 && errors.Is(err, os.ErrNotExist) {
@@ -69,9 +77,44 @@ func (e *entries) add(entry []byte) {
 	e.mu.tail = append(e.mu.tail, entry...)
 }
 
+// keep writes one entry that may not be left out, at once, for Kafka's tools and
+// copies of the folder; while the disk has no room it waits in memory.
+func (e *entries) keep(entry []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mu.tail = append(e.mu.tail, entry...)
+	_ = e.flush()
+}
+
+// empty says that there is no file and none is wanted; called before the entries
+// are shared.
+func (e *entries) empty() { e.mu.opened = true }
+
+// adopt takes over entries whose file has not got room for them yet, because its
+// name belongs to others until settle.
+func (e *entries) adopt(built []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mu.opened, e.mu.held, e.mu.tail = true, true, built
+}
+
+// settle says that the file's name is free.
+func (e *entries) settle() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mu.held = false
+}
+
+// any says whether there are entries; called after sync.
+func (e *entries) any() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.mu.onDisk > 0 || len(e.mu.tail) > 0
+}
+
 // flush writes the tail; the caller holds mu.
 func (e *entries) flush() error {
-	if len(e.mu.tail) == 0 {
+	if len(e.mu.tail) == 0 || e.mu.held {
 		return nil
 	}
 	if err := e.open(os.O_CREATE); err != nil {
@@ -89,6 +132,11 @@ func (e *entries) flush() error {
 func (e *entries) sync() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.optional && len(e.mu.tail) == 0 && !e.mu.cut {
+		if err := e.open(0); err != nil || e.mu.f == nil {
+			return err
+		}
+	}
 	if err := e.open(os.O_CREATE); err != nil {
 		return err
 	}
@@ -98,6 +146,7 @@ func (e *entries) sync() error {
 	if err := e.mu.f.sync(); err != nil {
 		return &StorageError{Op: "syncing", Path: e.path, Position: e.mu.onDisk, Err: err}
 	}
+	e.mu.cut = false
 	return nil
 }
 
@@ -170,6 +219,7 @@ func (e *entries) truncate(keep func(entry []byte) bool) error {
 
 // cut keeps the first size bytes; the caller holds mu and has opened the file.
 func (e *entries) cut(size int64) error {
+	e.mu.cuts++
 	if size >= e.mu.onDisk {
 		e.mu.tail = e.mu.tail[:size-e.mu.onDisk]
 		return nil
@@ -178,8 +228,73 @@ func (e *entries) cut(size int64) error {
 	if err := e.mu.f.Truncate(size); err != nil {
 		return &StorageError{Op: "truncating", Path: e.path, Position: size, Err: err}
 	}
-	e.mu.onDisk = size
+	e.mu.onDisk, e.mu.cut = size, true
 	return nil
+}
+
+// from calls f with each entry from the first for which low does not hold, where
+// low is as for last, until f returns errFound. Entries that come meanwhile may be
+// among them; when some go it is errGone.
+func (e *entries) from(low func(entry []byte) bool, f func(entry []byte) error) error {
+	i, n, cuts, err := e.seek(low)
+	if err != nil || n == 0 {
+		return err
+	}
+	b := make([]byte, min(n, 4096/e.width)*e.width)
+	for {
+		n, err := e.chunk(i, cuts, b)
+		if err != nil || n == 0 {
+			return err
+		}
+		for j := range n {
+			if err := f(b[j*e.width : (j+1)*e.width]); err == errFound {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+		i += n
+	}
+}
+
+// seek is the first entry for which low does not hold, and how many follow with it.
+func (e *entries) seek(low func(entry []byte) bool) (i, n, cuts int, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.open(0); err != nil {
+		return 0, 0, 0, err
+	}
+	entry := make([]byte, e.width)
+	i = sort.Search(e.count(), func(i int) bool {
+		if err == nil {
+			err = e.read(i, entry)
+		}
+		return err != nil || !low(entry)
+	})
+	return i, e.count() - i, e.mu.cuts, err
+}
+
+// chunk fills b with entries from the i-th on and says how many there were.
+func (e *entries) chunk(i, cuts int, b []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.open(0); err != nil {
+		return 0, err
+	}
+	if e.mu.cuts != cuts {
+		return 0, errGone
+	}
+	at, n := int64(i)*int64(e.width), min(len(b), (e.count()-i)*e.width)
+	disk := min(max(int(e.mu.onDisk-at), 0), n)
+	if disk > 0 {
+		if _, err := e.mu.f.ReadAt(b[:disk], at); err != nil {
+			return 0, &StorageError{Op: "reading", Path: e.path, Position: at, Err: err}
+		}
+	}
+	if disk < n {
+		copy(b[disk:n], e.mu.tail[at+int64(disk)-e.mu.onDisk:])
+	}
+	return n / e.width, nil
 }
 
 // rewrite puts built in place of the leading entries; those for which keep holds
@@ -205,6 +320,45 @@ func (e *entries) rewrite(built []byte, keep func(entry []byte) bool) error {
 	e.mu.tail = append(e.mu.tail, built...)
 	_ = e.flush() // without room it serves from memory
 	return nil
+}
+
+// renew puts built in place of all entries, at once, so that a crash leaves the old
+// ones, which were found wrong and will be again, or these. Where the disk has no
+// room they serve from memory.
+func (e *entries) renew(built []byte) error {
+	if same, err := e.same(built); same || err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mu.gone {
+		return errGone
+	}
+	if e.mu.f != nil {
+		e.mu.f.Close()
+		e.mu.f = nil
+	}
+	e.mu.cuts++
+	e.mu.opened, e.mu.onDisk, e.mu.held, e.mu.tail = true, 0, true, built
+	if err := replace(e.fs, e.path, built); err != nil {
+		return err
+	}
+	e.mu.onDisk, e.mu.held, e.mu.tail = int64(len(built)), false, nil
+	return nil
+}
+
+// same says whether the entries are these.
+func (e *entries) same(built []byte) (bool, error) {
+	at := 0
+	err := e.from(func([]byte) bool { return false }, func(b []byte) error {
+		if !bytes.HasPrefix(built[at:], b) {
+			at = -1
+			return errFound
+		}
+		at += len(b)
+		return nil
+	})
+	return at == len(built), err
 }
 
 // rest writes what waits and closes the file until it is needed again.

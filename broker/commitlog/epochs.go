@@ -125,7 +125,8 @@ func (l *Log) enterEpoch() error {
 func (l *Log) LeaderEpoch() int32 { return l.epoch }
 
 // EpochEnd answers OffsetForLeaderEpoch: the newest epoch not above the one asked
-// for, and the offset at which it ended; -1, -1 when the log has none so old.
+// for, and the offset at which it ended; when the log has none so old, that epoch
+// and where the first one begins, as Kafka does; -1, -1 when it has none at all.
 func (l *Log) EpochEnd(epoch int32) (int32, record.Offset) {
 	l.appending.Lock()
 	es, end := l.appending.epochs, l.appending.end
@@ -138,6 +139,9 @@ func (l *Log) EpochEnd(epoch int32) (int32, record.Offset) {
 			return es[i].epoch, end
 		}
 		end = es[i].start
+	}
+	if len(es) > 0 && epoch >= 0 {
+		return epoch, end
 	}
 	return -1, -1
 }

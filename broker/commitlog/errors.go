@@ -16,6 +16,12 @@ var (
 	// ErrInvalidProducerEpoch: the producer was fenced by a newer epoch of the
 	// same id (Kafka's error 47).
 	ErrInvalidProducerEpoch = errors.New("producer epoch is older than the log's")
+	// ErrInvalidTxnState: a batch that belongs to no transaction from a producer
+	// that has one open (Kafka's error 48).
+	ErrInvalidTxnState = errors.New("batch is not part of the producer's open transaction")
+	// ErrCoordinatorFenced: a marker of a coordinator older than the one that wrote
+	// the producer's last (Kafka's error 52).
+	ErrCoordinatorFenced = errors.New("transaction coordinator epoch is older than the log's")
 	// ErrOffsetOutOfRange: the offset lies before the log's start or behind its
 	// end (Kafka's error 1).
 	ErrOffsetOutOfRange = errors.New("offset is out of range")

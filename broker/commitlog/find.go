@@ -124,7 +124,7 @@ func (s *segment) rebuild(h *handle, limit int64) error {
 			} else if err != nil {
 				return s.place(err, pos)
 			}
-			if hdr.MaxTimestamp > latest.time {
+			if hdr.Count > 0 && hdr.MaxTimestamp > latest.time {
 				latest = timeEntry{hdr.MaxTimestamp, hdr.LastOffset() - s.base}
 			}
 			if since > rebuildInterval {

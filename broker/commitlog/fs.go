@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/loghaul/loghaul/internal/durable"
 )
@@ -18,6 +19,7 @@ type fileSystem interface {
 	rename(from, to string) error
 	remove(path string) error
 	syncDir(dir string) error
+	chtimes(path string, t time.Time) error
 }
 
 // file is one open file of a fileSystem.
@@ -50,6 +52,7 @@ func (disk) open(path string, flag int) (file, error) {
 func (disk) readDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
 func (disk) rename(from, to string) error              { return os.Rename(from, to) }
 func (disk) remove(path string) error                  { return os.Remove(path) }
+func (disk) chtimes(path string, t time.Time) error    { return os.Chtimes(path, t, t) }
 func (disk) syncDir(dir string) error                  { return durable.SyncFolder(dir) }
 
 // readAll reads a small file whole, up to limit bytes.

@@ -47,3 +47,45 @@ func TestOpenSyncsEverySegmentThoughTheDiskIsFull(t *testing.T) {
 	}
 	fsys.fault = nil
 }
+
+// A compaction that a kill came into need not be finished for the log to be read and
+// written: on a full disk that waits for a start with room.
+func TestOpenServesAHalfFinishedCompactionThoughTheDiskIsFull(t *testing.T) {
+	c := newClock()
+	cfg := compacting(c)
+	fsys := newCrashFS()
+	cfg.fs = fsys
+	l := open(t, logDir(t), cfg)
+	put(t, l, "a=1", "b=1")
+	put(t, l, "b=2")
+	l.rollNow(t)
+	put(t, l, "a=2")
+	dir := ""
+	fsys.fault = func(op, path string, n int) (int, error) {
+		if op == "remove" && dir == "" && isLog(path) {
+			dir = copyDir(t, l.Dir())
+		}
+		return n, nil
+	}
+	compact(t, l, c.now)
+	fsys.fault = nil
+	full := newCrashFS()
+	cfg.fs = full
+	full.fault = func(op, path string, n int) (int, error) {
+		if op == "write" && !isLog(path) {
+			return 0, syscall.ENOSPC
+		}
+		return n, nil
+	}
+	want := []string{"0:a=1", "2:b=2", "3:a=2", "4:c=1"}
+	l = open(t, dir, cfg)
+	put(t, l, "c=1")
+	wantPairs(t, l, want...)
+	full.fault = nil
+	closeLog(t, l)
+	l = open(t, dir, cfg)
+	wantPairs(t, l, want...)
+	if left, _ := filepath.Glob(filepath.Join(dir, "*"+swapSuffix)); len(left) > 0 {
+		t.Fatalf("left over: %v", left)
+	}
+}

@@ -53,7 +53,7 @@ func (l *Log) slowMax(segments []*segment, start, high record.Offset) (record.Of
 			if h.BaseOffset >= high {
 				return errFound
 			}
-			if h.MaxTimestamp <= latest || h.Control() {
+			if h.MaxTimestamp <= latest {
 				return nil
 			}
 			return s.records(&reader, f, pos, h, func(rec *record.Record) error {
@@ -99,7 +99,7 @@ func (l *Log) trustedLatest(s *segment) (timeEntry, error) {
 	if ok && l.timeFits(s, e) {
 		later := false
 		err := l.walkDurable(s, s.base+e.last, func(_ *handle, _ int64, h record.Header) error {
-			later = later || h.MaxTimestamp > e.time
+			later = later || h.Count > 0 && h.MaxTimestamp > e.time
 			return nil
 		})
 		if err != nil || !later {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/loghaul/loghaul/internal/record"
 )
@@ -19,6 +20,19 @@ type Log struct {
 	syncer *Syncer // nil: every append is synced before it returns
 	epoch  int32
 	turn   turn // where the log stands in the Syncer's queue; guarded by Syncer.mu
+
+	// compacting is held by whoever compacts or closes; taken before syncing.
+	compacting struct {
+		sync.Mutex
+		done  record.Offset // below it lies the latest record of each key alone
+		stuck bool          // the last one could not be finished, the next Open does
+	}
+	ending atomic.Bool // a compaction gives way to Close
+
+	// rebuilding is held by who makes the index of aborted transactions anew; taken
+	// before appending.
+	rebuilding sync.Mutex
+	rebuilt    atomic.Int64 // how often that was done
 
 	// syncing is held by whoever syncs, deletes or closes; taken before appending.
 	syncing sync.Mutex
@@ -43,6 +57,7 @@ type Log struct {
 		end      record.Offset
 		durable  place // how far readers may go
 		high     record.Offset
+		txns     txns
 		sealed   []*segment // rolled since the last sync began
 		renamed  bool       // the folder has names that are not durable yet
 		since    int64      // bytes appended since the last checkpoint
@@ -72,7 +87,7 @@ type Appended struct {
 // group commit. The caller has checked its shape and CRC. Base offset and leader
 // epoch are written into batch in place; the bytes are the caller's again on
 // return. It refuses with ErrOutOfOrderSequence, ErrInvalidProducerEpoch,
-// ErrTooLarge, ErrClosed, or a *StorageError: when that is not ErrFailed the log
+// ErrInvalidTxnState, ErrTooLarge, ErrClosed, or a *StorageError: when that is not ErrFailed the log
 // stands as before and the same batch may be sent again.
 func (l *Log) Append(batch []byte) (Appended, error) {
 	h, err := record.ParseHeader(batch)
@@ -105,7 +120,13 @@ func (l *Log) append(batch []byte, h record.Header) (Appended, error) {
 	if err != nil {
 		return Appended{}, err
 	}
-	dup, err := ap.producers.check(h, ap.end)
+	var m *Marker
+	if h.Control() {
+		if read, ok := parseMarker(h, batch); ok {
+			m = &read
+		}
+	}
+	dup, err := ap.producers.check(h, m, ap.end)
 	if err != nil {
 		return Appended{}, err
 	}
@@ -122,7 +143,7 @@ func (l *Log) append(batch []byte, h record.Header) (Appended, error) {
 		}
 	}
 	record.Stamp(batch, h.BaseOffset, l.epoch)
-	if err := l.write(batch, h, &cfg); err != nil {
+	if err := l.write(batch, h, m, &cfg); err != nil {
 		return Appended{}, err
 	}
 	return Appended{Base: h.BaseOffset, Last: h.LastOffset()}, nil
@@ -137,7 +158,7 @@ func (l *Log) config() (Config, error) {
 
 // write puts the batch into the active segment and lets readers know of it. The
 // caller holds appending.
-func (l *Log) write(batch []byte, h record.Header, cfg *Config) error {
+func (l *Log) write(batch []byte, h record.Header, m *Marker, cfg *Config) error {
 	s := l.appending.active
 	if s.size+int64(len(batch)) > 1<<31-1 {
 		return ErrTooLarge // an index entry has 31 bits for a position
@@ -152,7 +173,17 @@ func (l *Log) write(batch []byte, h record.Header, cfg *Config) error {
 		return l.takeBack(f, s, pos, err)
 	}
 	now := cfg.Now()
+	change := l.appending.producers.add(h, m, now.UnixMilli(), cfg.MaxProducers)
+	if change.ended && change.aborted {
+		l.noteAborted(s, h, change.first) // before a reader can pass the marker
+	}
 	l.mu.Lock()
+	switch {
+	case change.began:
+		l.mu.txns.begin(h.ProducerID, h.BaseOffset)
+	case change.ended:
+		l.mu.txns.end(h.ProducerID, h.LastOffset())
+	}
 	s.see(h)
 	s.size += int64(len(batch))
 	s.lastWrite = now
@@ -164,7 +195,6 @@ func (l *Log) write(batch []byte, h record.Header, cfg *Config) error {
 	l.mu.Unlock()
 	s.note(h, pos, cfg.IndexInterval)
 	l.appending.end = h.NextOffset()
-	l.appending.producers.add(h, now.UnixMilli(), cfg.MaxProducers)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/loghaul/loghaul/internal/record"
 )
@@ -43,7 +44,7 @@ func TestTheLogBehavesLikeTheModel(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			story := &story{t: t, clock: 1000, rng: rand.New(rand.NewPCG(seed, 1)), dir: logDir(t)}
-			story.cfg = Config{SegmentBytes: int64(300 + story.rng.IntN(4000)), IndexInterval: 1 + story.rng.IntN(300)}
+			story.cfg = Config{Now: func() time.Time { return time.UnixMilli(story.clock) }, SegmentBytes: int64(300 + story.rng.IntN(4000)), IndexInterval: 1 + story.rng.IntN(300)}
 			story.log = open(t, story.dir, story.cfg)
 			for range 150 {
 				story.step()
@@ -61,13 +62,18 @@ type story struct {
 	log   *Log
 	model model
 	clock int64
+
+	history   history
+	sequences [4]int32 // of the producers with transactions
 }
 
 func (s *story) step() {
 	s.t.Helper()
 	switch n := s.rng.IntN(100); {
-	case n < 50:
+	case n < 35:
 		s.append()
+	case n < 50:
+		s.transact()
 	case n < 70:
 		s.read()
 	case n < 80:
@@ -85,6 +91,7 @@ func (s *story) step() {
 	if int(s.log.End()) != len(s.model.values) || int(s.log.Start()) != s.model.start || s.log.HighWatermark() != s.log.End() {
 		s.t.Fatalf("want %d to %d, got %d to %d, high watermark %d", s.model.start, len(s.model.values), s.log.Start(), s.log.End(), s.log.HighWatermark())
 	}
+	s.history.check(s.t, s.log)
 }
 
 // rollNow seals the active segment if there is anything in it.
@@ -116,6 +123,7 @@ func (s *story) append() {
 		s.t.Fatalf("batch of %d at %d to %d, want it at %d", n, a.Base, a.Last, len(s.model.values))
 	}
 	s.model.values = append(s.model.values, values...)
+	s.history.add(n, written{})
 }
 
 func (s *story) read() {
@@ -123,6 +131,7 @@ func (s *story) read() {
 	from := s.model.start + s.rng.IntN(len(s.model.values)-s.model.start+1)
 	got := readAllValues(s.t, s.log, record.Offset(from), 1+s.rng.IntN(3000))
 	sameValues(s.t, got, s.model.from(from))
+	sameValues(s.t, committedValues(s.t, s.log, s.log.Start()), s.history.committed(s.model.values, s.log))
 	for _, beyond := range []record.Offset{record.Offset(s.model.start) - 1, s.log.End() + 1} {
 		if _, err := s.log.Read(beyond, 1); !errors.Is(err, ErrOffsetOutOfRange) {
 			s.t.Fatalf("reading %d of %d to %d: want out of range, got %v", beyond, s.model.start, s.log.End(), err)

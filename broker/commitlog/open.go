@@ -52,13 +52,20 @@ func (l *Log) load() error {
 	} else if err := l.recover(point); err != nil {
 		return err
 	}
-	if err := l.settle(point); err != nil {
+	reread, err := l.settle(point)
+	if err != nil {
 		return err
 	}
+	if err := l.finishSwaps(); err != nil {
+		return err
+	}
+	l.loadCompacted()
 	if clean {
 		l.point = *point
+		l.point.segment = min(l.point.segment, reread)
 		return nil
 	}
+	l.point.segment = min(l.point.segment, reread)
 	// What was found counts as durable from here on, so it is synced: the crash may
 	// have come before its sync. The next one begins its check here; a new log has a
 	// point from its first moment. On a full disk the old point stays, and the log is
@@ -76,7 +83,9 @@ func (l *Log) list() error {
 		return err
 	}
 	logs := map[record.Offset]bool{}
+	there := map[string]bool{}
 	for _, d := range names {
+		there[d.Name()] = true
 		base, ok := parseSegmentName(d.Name(), logSuffix)
 		if !ok || d.IsDir() {
 			continue
@@ -94,7 +103,16 @@ func (l *Log) list() error {
 		l.mu.segments = append(l.mu.segments, s)
 		logs[base] = true
 	}
+	if err := l.listSwaps(names); err != nil {
+		return err
+	}
 	slices.SortFunc(l.mu.segments, func(a, b *segment) int { return int(min(max(a.base-b.base, -1), 1)) })
+	for _, s := range l.mu.segments {
+		if !there[segmentName(s.base, abortSuffix)] {
+			s.aborted.empty()
+			s.markersKnown.Store(true)
+		}
+	}
 	for _, d := range names {
 		if l.leftover(d.Name(), logs) {
 			_ = l.fs.remove(filepath.Join(l.dir, d.Name()))
@@ -105,13 +123,14 @@ func (l *Log) list() error {
 
 // leftover is a file of ours that nothing belongs to any more.
 func (l *Log) leftover(name string, logs map[record.Offset]bool) bool {
-	switch strings.TrimSuffix(name, tmpSuffix) {
-	case checkpointFile, producersFile, epochsFile:
-		return strings.HasSuffix(name, tmpSuffix)
+	real := strings.TrimSuffix(name, tmpSuffix)
+	switch real {
+	case checkpointFile, producersFile, epochsFile, compactedFile:
+		return real != name
 	}
-	for _, suffix := range []string{indexSuffix, timesSuffix} {
-		if base, ok := parseSegmentName(name, suffix); ok {
-			return !logs[base]
+	for _, suffix := range []string{indexSuffix, timesSuffix, abortSuffix} {
+		if base, ok := parseSegmentName(real, suffix); ok {
+			return real != name || !logs[base]
 		}
 	}
 	return false
@@ -149,8 +168,9 @@ func (l *Log) trust(c *checkpoint) {
 	l.mu.end = c.end
 }
 
-// settle puts the parts together around the end that is now known.
-func (l *Log) settle(point *checkpoint) error {
+// settle puts the parts together around the end that is now known. From the segment
+// that begins at reread on the index of aborted transactions was made anew.
+func (l *Log) settle(point *checkpoint) (reread record.Offset, err error) {
 	last := l.mu.segments[len(l.mu.segments)-1]
 	l.mu.start = l.mu.segments[0].base
 	if point != nil {
@@ -164,22 +184,22 @@ func (l *Log) settle(point *checkpoint) error {
 		// What was kept behind the log's start is lost; its offsets stay used.
 		l.appending.end = l.mu.start
 		if err := l.roll(); err != nil {
-			return err
+			return 0, err
 		}
 		l.mu.end, last = l.mu.start, l.appending.active
 	}
 	l.mu.high, l.mu.durable = l.mu.end, place{last, last.size}
 	if err := l.loadEpochs(); err != nil {
-		return err
+		return 0, err
 	}
-	if err := l.loadProducers(); err != nil {
-		return err
+	if reread, err = l.loadProducers(); err != nil {
+		return 0, err
 	}
 	if l.mu.renamed {
 		l.mu.renamed = false
-		return l.fs.syncDir(l.dir)
+		return reread, l.fs.syncDir(l.dir)
 	}
-	return nil
+	return reread, nil
 }
 
 // loadEpochs reads the leader epochs; the log's own comes after them.
@@ -193,31 +213,61 @@ func (l *Log) loadEpochs() error {
 	return nil
 }
 
-// loadProducers reads the snapshot and then, from the log, what came after it. A
-// snapshot that is missing or damaged means the whole log.
-func (l *Log) loadProducers() error {
+// loadProducers reads the snapshot and then, from the log, what came after it, in
+// the segment that begins at reread and those behind it. A snapshot that is missing
+// or damaged means the whole log.
+func (l *Log) loadProducers() (reread record.Offset, err error) {
 	ps, from, err := loadProducers(l.fs, l.dir, l.mu.end)
 	if err != nil {
 		l.mu.cfg.Logger.Warn("producer snapshot is unusable, the whole log is read for it", "log", l.name, "error", err)
 	}
 	l.appending.producers = ps
-	cfg := &l.mu.cfg
+	l.loadTxns()
+	reread = l.mu.segments[len(l.mu.segments)-1].base
 	for i, s := range l.mu.segments {
-		if i+1 < len(l.mu.segments) && l.mu.segments[i+1].base <= from || from >= l.mu.end {
+		if i+1 < len(l.mu.segments) && l.mu.segments[i+1].base <= from {
 			continue
 		}
-		// The time of the append is not in the log; the file's own is no earlier.
-		wrote := s.lastWrite.UnixMilli()
-		err := l.walkDurable(s, from, func(_ *handle, _ int64, h record.Header) error {
-			if h.BaseOffset >= from {
-				l.appending.producers.add(h, wrote, cfg.MaxProducers)
-			}
+		// What the snapshot knows was synced before it, entries behind it are made anew.
+		if err := s.trimAborted(from, l.mu.end); err != nil {
+			return 0, err
+		}
+		if from >= l.mu.end {
+			continue
+		}
+		reread = min(reread, s.base)
+		if err := l.replayProducers(s, from); err != nil {
+			return 0, err
+		}
+	}
+	l.mu.txns.settle(l.mu.high) // every marker found is durable
+	l.appending.producers.expire(l.mu.cfg.Now().Add(-l.mu.cfg.ProducerExpiry))
+	return reread, nil
+}
+
+// replayProducers lets the batches of one segment, from an offset on, have their
+// effect on producers and transactions.
+func (l *Log) replayProducers(s *segment, from record.Offset) error {
+	// The time of the append is not in the log; the file's own is no earlier.
+	wrote := s.lastWrite.UnixMilli()
+	return l.walkDurable(s, from, func(f *handle, pos int64, h record.Header) error {
+		if h.BaseOffset < from {
 			return nil
-		})
+		}
+		m, err := s.marker(f, pos, h)
 		if err != nil {
 			return err
 		}
-	}
-	l.appending.producers.expire(cfg.Now().Add(-cfg.ProducerExpiry))
-	return nil
+		change := l.appending.producers.add(h, m, wrote, l.mu.cfg.MaxProducers)
+		switch {
+		case change.began:
+			l.mu.txns.begin(h.ProducerID, h.BaseOffset)
+		case change.ended:
+			if change.aborted {
+				l.noteAborted(s, h, change.first)
+			}
+			l.mu.txns.end(h.ProducerID, h.LastOffset())
+		}
+		return nil
+	})
 }

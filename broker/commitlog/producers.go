@@ -15,10 +15,12 @@ const remembered = 8
 // ProducerState is what the log knows of one idempotent producer, as Kafka's
 // DescribeProducers tells it.
 type ProducerState struct {
-	ID            int64
-	Epoch         int16
-	LastSequence  int32 // -1: none in this epoch
-	LastTimestamp int64 // wall clock of the last append, ms since 1970
+	ID               int64
+	Epoch            int16
+	LastSequence     int32         // -1: none in this epoch
+	LastTimestamp    int64         // wall clock of the last append, ms since 1970
+	TxnStart         record.Offset // first record of its open transaction, -1: none
+	CoordinatorEpoch int32         // of its last marker, -1: none
 }
 
 // producers holds the sequences of one log's idempotent producers; guarded by
@@ -29,10 +31,18 @@ type producers struct {
 
 // producer is one id's newest epoch and its last batches.
 type producer struct {
-	epoch     int16
-	n         int // batches remembered
-	batches   [remembered]sent
-	lastWrite int64 // wall clock, ms
+	epoch            int16
+	n                int // batches remembered
+	batches          [remembered]sent
+	lastWrite        int64         // wall clock, ms
+	txnStart         record.Offset // first record of the open transaction; noTxn
+	txnSince         int64         // wall clock of that append, ms
+	coordinatorEpoch int32         // of the last marker; -1: none
+}
+
+// newProducer is a producer that nothing is known of yet.
+func newProducer(epoch int16) *producer {
+	return &producer{epoch: epoch, txnStart: noTxn, coordinatorEpoch: -1}
 }
 
 // sent is a batch that is in the log; newest last in producer.batches.
@@ -53,21 +63,37 @@ func (p *producer) lastSequence() int32 {
 // duplicate, whose bytes are not compared; an older epoch is fenced; a newer one
 // begins at sequence 0; an unknown producer may begin anywhere, except in a log
 // that was never written (end 0); else sequences are gapless, 0 after 2^31-1.
-func (ps *producers) check(h record.Header, end record.Offset) (dup *sent, err error) {
+// Sequence -1 is the broker's own, which numbers nothing. A producer with an open
+// transaction writes only into that.
+func (ps *producers) check(h record.Header, m *Marker, end record.Offset) (dup *sent, err error) {
 	p := ps.byID[h.ProducerID]
 	if h.ProducerID < 0 {
 		return nil, nil
 	}
+	if p != nil && h.ProducerEpoch < p.epoch {
+		return nil, fmt.Errorf("producer %d sends epoch %d, the log has seen %d: %w", h.ProducerID, h.ProducerEpoch, p.epoch, ErrInvalidProducerEpoch)
+	}
+	if h.Control() {
+		return nil, p.checkMarker(m)
+	}
+	if dup, err = p.checkSequence(h, end); dup != nil || err != nil {
+		return dup, err
+	}
+	if p != nil && p.txnStart >= 0 && !h.Transactional() {
+		return nil, fmt.Errorf("producer %d writes outside its transaction, which is open since offset %d: %w", h.ProducerID, p.txnStart, ErrInvalidTxnState)
+	}
+	return nil, nil
+}
+
+// checkSequence is check's part about numbers; p is nil for an unknown producer.
+func (p *producer) checkSequence(h record.Header, end record.Offset) (dup *sent, err error) {
 	want := int32(0)
 	switch {
-	case p == nil && end > 0 && h.BaseSequence >= 0, p == nil && h.Control():
+	case h.BaseSequence < 0:
 		return nil, nil
-	case p == nil:
-	case h.ProducerEpoch < p.epoch:
-		return nil, fmt.Errorf("producer %d sends epoch %d, the log has seen %d: %w", h.ProducerID, h.ProducerEpoch, p.epoch, ErrInvalidProducerEpoch)
-	case h.Control():
+	case p == nil && end > 0:
 		return nil, nil
-	case h.ProducerEpoch == p.epoch:
+	case p != nil && h.ProducerEpoch == p.epoch:
 		for i := range p.n {
 			if s := &p.batches[i]; s.first == h.BaseSequence && s.last == h.LastSequence() {
 				return s, nil
@@ -81,25 +107,56 @@ func (ps *producers) check(h record.Header, end record.Offset) (dup *sent, err e
 	return nil, nil
 }
 
+// checkMarker fences a coordinator that was replaced.
+func (p *producer) checkMarker(m *Marker) error {
+	if p == nil || m == nil || m.CoordinatorEpoch >= p.coordinatorEpoch {
+		return nil
+	}
+	return fmt.Errorf("coordinator epoch %d ends a transaction of producer %d, the log has seen %d: %w",
+		m.CoordinatorEpoch, m.ProducerID, p.coordinatorEpoch, ErrCoordinatorFenced)
+}
+
+// txnChange is what a batch did to its producer's transaction.
+type txnChange struct {
+	began, ended, aborted bool
+	first                 record.Offset // of the transaction that ended
+}
+
 // add remembers a batch that is in the log at h.BaseOffset; limit bounds the
-// number of producers.
-func (ps *producers) add(h record.Header, now int64, limit int) {
+// number of producers. m is what a control batch says, nil: nothing.
+func (ps *producers) add(h record.Header, m *Marker, now int64, limit int) (c txnChange) {
 	if h.ProducerID < 0 {
-		return
+		return c
 	}
 	p := ps.byID[h.ProducerID]
 	if p == nil {
 		if len(ps.byID) >= limit {
 			ps.shed(limit)
 		}
-		p = &producer{epoch: h.ProducerEpoch}
+		p = newProducer(h.ProducerEpoch)
 		ps.byID[h.ProducerID] = p
 	}
 	if h.ProducerEpoch != p.epoch {
 		p.epoch, p.n = h.ProducerEpoch, 0
 	}
 	p.lastWrite = now
-	if h.Control() {
+	switch {
+	case m != nil:
+		c = txnChange{ended: p.txnStart >= 0, aborted: !m.Commit, first: p.txnStart}
+		p.txnStart, p.txnSince, p.coordinatorEpoch = noTxn, 0, m.CoordinatorEpoch
+	case h.Control():
+	default:
+		p.remember(h)
+		if h.Transactional() && p.txnStart < 0 {
+			p.txnStart, p.txnSince, c.began = h.BaseOffset, now, true
+		}
+	}
+	return c
+}
+
+// remember puts the batch behind the ones that are known again.
+func (p *producer) remember(h record.Header) {
+	if h.BaseSequence < 0 {
 		return
 	}
 	if p.n == remembered {
@@ -110,16 +167,19 @@ func (ps *producers) add(h record.Header, now int64, limit int) {
 	p.n++
 }
 
-// shed forgets the eighth of the producers that has been silent the longest.
+// shed forgets the eighth of the producers that has been silent the longest, but
+// none in the middle of a transaction: those are bounded by their timeouts.
 func (ps *producers) shed(limit int) {
 	writes := make([]int64, 0, len(ps.byID))
 	for _, p := range ps.byID {
-		writes = append(writes, p.lastWrite)
+		if p.txnStart < 0 {
+			writes = append(writes, p.lastWrite)
+		}
 	}
 	slices.Sort(writes)
 	n := min(limit/8+1, len(writes))
 	for id, p := range ps.byID {
-		if n > 0 && p.lastWrite <= writes[min(limit/8, len(writes)-1)] {
+		if n > 0 && p.txnStart < 0 && p.lastWrite <= writes[min(limit/8, len(writes)-1)] {
 			delete(ps.byID, id)
 			n--
 		}
@@ -127,10 +187,11 @@ func (ps *producers) shed(limit int) {
 }
 
 // expire forgets who has not appended since the given wall clock time. Record
-// times play no part: they may be days old in a log that is read in late.
+// times play no part: they may be days old in a log that is read in late. Who has
+// an open transaction stays.
 func (ps *producers) expire(before time.Time) {
 	for id, p := range ps.byID {
-		if p.lastWrite < before.UnixMilli() {
+		if p.txnStart < 0 && p.lastWrite < before.UnixMilli() {
 			delete(ps.byID, id)
 		}
 	}
@@ -140,7 +201,7 @@ func (ps *producers) expire(before time.Time) {
 func (ps *producers) list() []ProducerState {
 	out := make([]ProducerState, 0, len(ps.byID))
 	for id, p := range ps.byID {
-		out = append(out, ProducerState{id, p.epoch, p.lastSequence(), p.lastWrite})
+		out = append(out, ProducerState{id, p.epoch, p.lastSequence(), p.lastWrite, p.txnStart, p.coordinatorEpoch})
 	}
 	slices.SortFunc(out, func(a, b ProducerState) int {
 		if a.ID < b.ID {

@@ -50,26 +50,44 @@ func (s *Span) AppendTo(dst []byte) ([]byte, error) {
 // ErrOffsetOutOfRange: from lies before Start or behind End. *StorageError: the
 // file cannot be read or is damaged there. It waits for no append and no sync.
 func (l *Log) Read(from record.Offset, maxBytes int) (*Span, error) {
-	i := 0
+	return l.read(from, maxBytes, false)
+}
+
+// ReadCommitted is Read up to LastStable: behind it every record's transaction is
+// still open. Records of aborted transactions are among what it gives, see Aborted.
+func (l *Log) ReadCommitted(from record.Offset, maxBytes int) (*Span, error) {
+	return l.read(from, maxBytes, true)
+}
+
+func (l *Log) read(from record.Offset, maxBytes int, committed bool) (*Span, error) {
+	at := from
 	for {
-		s, limit, last, f, err := l.readable(from, i)
+		s, limit, stable, next, f, err := l.readable(from, at, committed)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s from offset %d: %w", l.name, from, err)
 		}
 		if f == nil {
 			return &Span{}, nil
 		}
-		span, err := s.span(f, from, limit, maxBytes)
+		if stable >= 0 {
+			limit, err = s.limitAt(f, stable, limit)
+		}
+		var span *Span
 		if err == nil {
-			span.More = !last || span.Position+int64(span.Length) < limit
+			span, err = s.span(f, from, limit, maxBytes)
+		}
+		if err == nil {
+			span.More = next >= 0 || span.Position+int64(span.Length) < limit
 			return span, nil
 		}
 		f.release()
 		switch {
+		case err == io.EOF && next < 0:
+			return &Span{}, nil
 		case err == io.EOF:
-			i++ // a gap at the segment's end: the next one has what follows
+			at = next // a gap at the segment's end: what holds this offset has what follows
 		case errors.Is(err, errGone):
-			i = 0 // retention or Close was quicker: look again
+			at = from // retention, compaction or Close was quicker: look again
 		default:
 			return nil, fmt.Errorf("reading %s from offset %d: %w", l.name, from, err)
 		}
@@ -89,28 +107,55 @@ func (s *segment) span(f *handle, from record.Offset, limit int64, maxBytes int)
 	return &Span{File: f.os(), Position: pos, Length: n, Base: h.BaseOffset, handle: f}, nil
 }
 
-// readable is the skip-th segment from the one that holds from on, opened, how far
-// it may be read, and whether it is the last that may; no handle: nothing there is
-// durable yet.
-func (l *Log) readable(from record.Offset, skip int) (s *segment, limit int64, last bool, f *handle, err error) {
+// limitAt is where in a segment the batch begins that holds stable, which is below
+// the end of its batches, or limit if it lies behind them.
+func (s *segment) limitAt(f *handle, stable record.Offset, limit int64) (int64, error) {
+	pos, _, err := s.find(f, stable, limit)
+	if err == io.EOF {
+		return limit, nil
+	}
+	return pos, err
+}
+
+// readable is, for a reader from an offset on, the segment that holds offset at,
+// opened, how far it may be read, the offset below which a reader of committed
+// records must stay in it (-1: it may have all), and where the next one begins that
+// may be read (-1: it is the last); no handle: nothing there may be read yet.
+func (l *Log) readable(from, at record.Offset, committed bool) (s *segment, limit int64, stable, next record.Offset, f *handle, err error) {
+	stable, next = -1, -1
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.mu.err == ErrClosed {
-		return nil, 0, false, nil, ErrClosed
+		return nil, 0, stable, next, nil, ErrClosed
 	}
 	if from < l.mu.start || from > l.mu.end {
-		return nil, 0, false, nil, fmt.Errorf("the log holds %d to %d: %w", l.mu.start, l.mu.end, ErrOffsetOutOfRange)
+		return nil, 0, stable, next, nil, fmt.Errorf("the log holds %d to %d: %w", l.mu.start, l.mu.end, ErrOffsetOutOfRange)
 	}
-	i := sort.Search(len(l.mu.segments), func(i int) bool { return l.mu.segments[i].base > from }) - 1 + skip
-	if from >= l.mu.high || i >= len(l.mu.segments) {
-		return nil, 0, false, nil, nil
+	i := sort.Search(len(l.mu.segments), func(i int) bool { return l.mu.segments[i].base > at }) - 1
+	high := l.mu.high
+	if committed {
+		if high = l.stableLocked(); high < l.mu.high {
+			stable = high
+		}
 	}
-	s = l.mu.segments[max(i, 0)]
-	if limit = l.limitLocked(s); limit == 0 {
-		return nil, 0, false, nil, nil
+	if from >= high {
+		return nil, 0, stable, next, nil, nil
+	}
+	i = max(i, 0)
+	s = l.mu.segments[i]
+	if limit = l.limitLocked(s); limit == 0 || stable >= 0 && s.base >= stable {
+		return nil, 0, stable, next, nil, nil
+	}
+	if i+1 < len(l.mu.segments) && s != l.mu.durable.segment {
+		next = l.mu.segments[i+1].base
+	}
+	if stable >= 0 && next >= 0 && next < stable {
+		stable = -1 // all of it
+	} else if stable >= 0 {
+		next = -1
 	}
 	f, err = s.acquire()
-	return s, limit, s == l.mu.durable.segment, f, err
+	return s, limit, stable, next, f, err
 }
 
 // limitLocked is how far a segment may be read; the caller holds mu.

@@ -124,6 +124,9 @@ func (l *Log) recoverSegment(s *segment, pos int64, next record.Offset, point *c
 			s.noteTime()
 			return end, nil
 		} else if err != nil {
+			if old := s.oldFormat(f, end.position); old != nil {
+				err = old // a log that another program keeps is never cut
+			}
 			return end, err
 		}
 		switch {

@@ -53,7 +53,7 @@ func (l *Log) rollExpired(now time.Time) error {
 	l.appending.producers.expire(now.Add(-cfg.ProducerExpiry))
 	s := l.appending.active
 	old := cfg.RetentionAge > 0 && now.Sub(s.lastWrite) > cfg.RetentionAge
-	if s.size == 0 || (now.Sub(s.firstWrite) <= cfg.SegmentAge && !old) {
+	if s.size == 0 || (now.Sub(s.firstWrite) <= cfg.rollAge() && !old) {
 		return nil
 	}
 	return l.roll()
@@ -100,8 +100,12 @@ func (l *Log) deleteFirst(n int) error {
 		return nil
 	}
 	l.mu.Lock()
+	rose := l.mu.segments[n].base > l.mu.start
 	l.mu.start = max(l.mu.start, l.mu.segments[n].base)
 	l.mu.Unlock()
+	if rose {
+		l.wake() // the last stable offset is not below the start
+	}
 	n, err := l.covered(n)
 	if n == 0 {
 		return err

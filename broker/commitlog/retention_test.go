@@ -197,3 +197,36 @@ func TestAnAbandonedLogLetsGoOfItsFolder(t *testing.T) {
 		t.Fatalf("left in the data folder: %v", names)
 	}
 }
+
+func TestSettingsTakeEffectWhileTheLogIsOpen(t *testing.T) {
+	c := newClock()
+	l := open(t, logDir(t), Config{Now: c.Now})
+	set := func(cfg Config) {
+		t.Helper()
+		if err := l.SetConfig(cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	appendTo(t, l, plain(t, "a"))
+	appendTo(t, l, plain(t, "b"))
+	set(Config{SegmentBytes: 100})
+	appendTo(t, l, plain(t, "c"))
+	wantSegments(t, l, 0, 2)
+	set(Config{SegmentAge: time.Minute})
+	c.advance(2 * time.Minute)
+	appendTo(t, l, plain(t, "d")) // by an append
+	wantSegments(t, l, 0, 2, 3)
+	c.advance(2 * time.Minute)
+	retain(t, l, c) // and without one
+	wantSegments(t, l, 0, 2, 3, 4)
+	set(Config{RetentionAge: 3 * time.Minute})
+	retain(t, l, c)
+	wantSegments(t, l, 3, 4)
+	appendTo(t, l, plain(t, "e"))
+	set(Config{RetentionBytes: 1})
+	retain(t, l, c)
+	wantSegments(t, l, 4)
+	if _, err := l.Read(3, 1); l.Start() != 4 {
+		t.Fatalf("the start is %d, %v", l.Start(), err)
+	}
+}

@@ -18,17 +18,22 @@ const (
 	logSuffix   = ".log"
 	indexSuffix = ".index"
 	timesSuffix = ".timeindex"
+	abortSuffix = ".txnindex"
 )
 
 // segment is one file of batches with its two indexes. The last one of a log is
 // active and grows; the others are sealed and never change.
 type segment struct {
-	fs    fileSystem
-	dir   string
-	base  record.Offset
-	index entries
-	times entries
-	log   struct {
+	fs           fileSystem
+	dir          string
+	base         record.Offset
+	swap         string // the log file while a compaction is being finished; guarded by log
+	index        entries
+	times        entries
+	aborted      entries     // kept whole, unlike the two above
+	markersKnown atomic.Bool // the aborted entries have been held against the log
+	abortedDoubt atomic.Bool // they are wrong, and to be made anew before anybody asks for them
+	log          struct {
 		sync.Mutex
 		h    *handle // nil: not open
 		used bool    // since the last rest
@@ -56,6 +61,7 @@ func newSegment(fsys fileSystem, dir string, base record.Offset) *segment {
 	s := &segment{fs: fsys, dir: dir, base: base, latestTime: -1, indexedTime: -1}
 	s.index = entries{fs: fsys, path: s.path(indexSuffix), width: indexWidth}
 	s.times = entries{fs: fsys, path: s.path(timesSuffix), width: timesWidth}
+	s.aborted = entries{fs: fsys, path: s.path(abortSuffix), width: abortedWidth, optional: true}
 	return s
 }
 
@@ -63,6 +69,8 @@ func newSegment(fsys fileSystem, dir string, base record.Offset) *segment {
 func createSegment(fsys fileSystem, dir string, base record.Offset) (*segment, error) {
 	s := newSegment(fsys, dir, base)
 	s.timed = true
+	s.aborted.empty()
+	s.markersKnown.Store(true)
 	path := s.path(logSuffix)
 	f, err := fsys.open(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
@@ -81,6 +89,14 @@ func (s *segment) name() string { return segmentName(s.base, logSuffix) }
 
 func (s *segment) path(suffix string) string {
 	return filepath.Join(s.dir, segmentName(s.base, suffix))
+}
+
+// file is the log file's name; the caller holds log or is alone.
+func (s *segment) file() string {
+	if s.swap != "" {
+		return s.swap
+	}
+	return s.path(logSuffix)
 }
 
 func segmentName(base record.Offset, suffix string) string {
@@ -118,7 +134,7 @@ func (s *segment) acquire() (*handle, error) {
 		return nil, errGone
 	}
 	if s.log.h == nil {
-		f, err := s.fs.open(s.path(logSuffix), os.O_RDWR)
+		f, err := s.fs.open(s.file(), os.O_RDWR)
 		if err != nil {
 			return nil, fmt.Errorf("opening segment %s: %w", s.path(logSuffix), err)
 		}
@@ -150,8 +166,10 @@ func (s *segment) rest() {
 // close lets go of the files; Spans keep theirs.
 func (s *segment) close() error {
 	err := s.index.rest()
-	if terr := s.times.rest(); err == nil {
-		err = terr
+	for _, e := range []*entries{&s.times, &s.aborted} {
+		if eerr := e.rest(); err == nil {
+			err = eerr
+		}
 	}
 	s.log.Lock()
 	defer s.log.Unlock()
@@ -167,6 +185,7 @@ func (s *segment) close() error {
 func (s *segment) retire() {
 	s.index.forget()
 	s.times.forget()
+	s.aborted.forget()
 	s.log.Lock()
 	defer s.log.Unlock()
 	s.log.gone = true
@@ -180,9 +199,10 @@ func (s *segment) retire() {
 // index without a log is swept at the next Open, a log without index is rebuilt.
 func (s *segment) unlink() error {
 	s.retire()
-	err := s.fs.remove(s.path(logSuffix))
+	err := s.fs.remove(s.file())
 	_ = s.fs.remove(s.path(indexSuffix))
 	_ = s.fs.remove(s.path(timesSuffix))
+	_ = s.fs.remove(s.path(abortSuffix))
 	return err
 }
 
@@ -206,9 +226,10 @@ func (s *segment) noteTime() {
 	}
 }
 
-// see lets a batch's time into the latest time.
+// see lets a batch's time into the latest time. One that compaction has emptied has
+// none.
 func (s *segment) see(h record.Header) {
-	if h.MaxTimestamp > s.latestTime {
+	if h.Count > 0 && h.MaxTimestamp > s.latestTime {
 		s.latestTime, s.latestLast = h.MaxTimestamp, h.LastOffset()
 	}
 }
@@ -221,7 +242,7 @@ func (s *segment) full(cfg *Config, size int, last record.Offset, now time.Time)
 		return false
 	case s.size+int64(size) > cfg.SegmentBytes:
 		return true
-	case now.Sub(s.firstWrite) > cfg.SegmentAge:
+	case now.Sub(s.firstWrite) > cfg.rollAge():
 		return true
 	}
 	return last-s.base > 1<<31-1

@@ -15,16 +15,20 @@ import (
 // is read from the log. Kafka's own .snapshot keeps one batch a producer, which
 // is too few for a client that had five in flight, so ours is another file.
 //
-//	| "LHP1" | offset 8 | producers 4 | (id 8 | epoch 2 | last write ms 8 | batches 1 | (first 4 | last 4 | base 8)*)* | CRC32C 4 |
+//	| "LHP2" | offset 8 | producers 4 | (id 8 | epoch 2 | last write ms 8 | transaction's first offset 8, -1: none |
+//	  its begin ms 8 | coordinator epoch 4 | batches 1 | (first 4 | last 4 | base 8)*)* | CRC32C 4 |
 //
-// Another layout gets another magic; an unknown or damaged file is left out and
-// the whole log is read instead.
+// Another layout gets another magic: LHP1 is without the three fields about
+// transactions. An unknown or damaged file is left out and the whole log is read
+// instead.
 const producersFile = "commitlog-producers"
 
 const (
-	snapshotMagic  = "LHP1"
-	snapshotHeader = 4 + 8 + 4
-	maxSnapshot    = 1 << 30
+	snapshotMagic    = "LHP2"
+	snapshotMagicOld = "LHP1"
+	snapshotHeader   = 4 + 8 + 4
+	snapshotProducer = 8 + 2 + 8 + 8 + 8 + 4 + 1
+	maxSnapshot      = 1 << 30
 )
 
 var errSnapshot = errors.New("damaged producer snapshot")
@@ -32,7 +36,7 @@ var errSnapshot = errors.New("damaged producer snapshot")
 // encode is the snapshot file as of offset.
 func (ps *producers) encode(offset record.Offset) []byte {
 	be := binary.BigEndian
-	b := make([]byte, 0, snapshotHeader+len(ps.byID)*(19+remembered*16)+4)
+	b := make([]byte, 0, snapshotHeader+len(ps.byID)*(snapshotProducer+remembered*16)+4)
 	b = append(b, snapshotMagic...)
 	b = be.AppendUint64(b, uint64(offset))
 	b = be.AppendUint32(b, uint32(len(ps.byID)))
@@ -40,6 +44,9 @@ func (ps *producers) encode(offset record.Offset) []byte {
 		b = be.AppendUint64(b, uint64(id))
 		b = be.AppendUint16(b, uint16(p.epoch))
 		b = be.AppendUint64(b, uint64(p.lastWrite))
+		b = be.AppendUint64(b, uint64(p.txnStart))
+		b = be.AppendUint64(b, uint64(p.txnSince))
+		b = be.AppendUint32(b, uint32(p.coordinatorEpoch))
 		b = append(b, byte(p.n))
 		for _, s := range p.batches[:p.n] {
 			b = be.AppendUint32(b, uint32(s.first))
@@ -54,28 +61,22 @@ func (ps *producers) encode(offset record.Offset) []byte {
 func decodeProducers(b []byte) (producers, record.Offset, error) {
 	be := binary.BigEndian
 	ps := producers{byID: map[int64]*producer{}}
-	if len(b) < snapshotHeader+4 || string(b[:4]) != snapshotMagic {
+	if len(b) < snapshotHeader+4 || string(b[:4]) != snapshotMagic && string(b[:4]) != snapshotMagicOld {
 		return ps, 0, fmt.Errorf("%w: no head", errSnapshot)
 	}
 	body := b[:len(b)-4]
 	if crc32.Checksum(body, castagnoli) != be.Uint32(b[len(body):]) {
 		return ps, 0, fmt.Errorf("%w: bad CRC", errSnapshot)
 	}
+	old := string(b[:4]) == snapshotMagicOld
 	offset, count := record.Offset(be.Uint64(body[4:])), be.Uint32(body[12:])
 	body = body[snapshotHeader:]
 	for range count {
-		if len(body) < 19 {
-			return ps, 0, fmt.Errorf("%w: cut short", errSnapshot)
-		}
-		id := int64(be.Uint64(body))
-		p := &producer{epoch: int16(be.Uint16(body[8:])), lastWrite: int64(be.Uint64(body[10:])), n: int(body[18])}
-		body = body[19:]
-		if p.n > remembered || len(body) < p.n*16 {
-			return ps, 0, fmt.Errorf("%w: %d batches of producer %d", errSnapshot, p.n, id)
-		}
-		for i := range p.n {
-			p.batches[i] = sent{int32(be.Uint32(body)), int32(be.Uint32(body[4:])), record.Offset(be.Uint64(body[8:]))}
-			body = body[16:]
+		var id int64
+		var p *producer
+		var err error
+		if id, p, body, err = decodeProducer(body, old); err != nil {
+			return ps, 0, err
 		}
 		ps.byID[id] = p
 	}
@@ -83,6 +84,33 @@ func decodeProducers(b []byte) (producers, record.Offset, error) {
 		return ps, 0, fmt.Errorf("%w: bytes left over", errSnapshot)
 	}
 	return ps, offset, nil
+}
+
+// decodeProducer reads one producer and returns what follows it; old: without
+// transactions.
+func decodeProducer(b []byte, old bool) (int64, *producer, []byte, error) {
+	be := binary.BigEndian
+	if len(b) < 19 || !old && len(b) < snapshotProducer {
+		return 0, nil, nil, fmt.Errorf("%w: cut short", errSnapshot)
+	}
+	id, p := int64(be.Uint64(b)), newProducer(int16(be.Uint16(b[8:])))
+	p.lastWrite = int64(be.Uint64(b[10:]))
+	b = b[18:]
+	if !old {
+		p.txnStart, p.txnSince = record.Offset(be.Uint64(b)), int64(be.Uint64(b[8:]))
+		p.coordinatorEpoch = int32(be.Uint32(b[16:]))
+		b = b[20:]
+	}
+	p.n = int(b[0])
+	b = b[1:]
+	if p.n > remembered || len(b) < p.n*16 || p.txnStart < noTxn {
+		return 0, nil, nil, fmt.Errorf("%w: %d batches of producer %d, transaction at %d", errSnapshot, p.n, id, p.txnStart)
+	}
+	for i := range p.n {
+		p.batches[i] = sent{int32(be.Uint32(b)), int32(be.Uint32(b[4:])), record.Offset(be.Uint64(b[8:]))}
+		b = b[16:]
+	}
+	return id, p, b, nil
 }
 
 // loadProducers is the snapshot in dir if it is sound and not ahead of end; else

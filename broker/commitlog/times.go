@@ -17,7 +17,7 @@ var errFound = errors.New("found")
 
 // OffsetForTime is the first record, in offset order, whose time is ms or later,
 // and its time; -1, -1: there is none below the high watermark. Times are
-// milliseconds since 1970.
+// milliseconds since 1970. A transaction's marker counts as a record, as in Kafka.
 func (l *Log) OffsetForTime(ms int64) (at record.Offset, t int64, err error) {
 	for {
 		if at, t, err = l.offsetForTime(ms); !errors.Is(err, errGone) {
@@ -87,7 +87,7 @@ func (l *Log) inSegment(s *segment, ms int64, start, high record.Offset) (record
 		if h.BaseOffset >= high {
 			return errFound
 		}
-		if h.MaxTimestamp < ms || h.Control() {
+		if h.MaxTimestamp < ms {
 			return nil
 		}
 		found, at, err = s.inBatch(&reader, f, pos, h, ms, start)
@@ -147,6 +147,17 @@ func (l *Log) walkDurable(s *segment, from record.Offset, f func(h *handle, pos 
 			return err
 		}
 	}
+	return s.walk(pos, limit, f)
+}
+
+// walk calls f with each batch of a segment between two positions until f returns
+// errFound.
+func (s *segment) walk(pos, limit int64, f func(h *handle, pos int64, hdr record.Header) error) error {
+	h, err := s.acquire()
+	if err != nil {
+		return err
+	}
+	defer h.release()
 	err = walkOver(h, s.path(logSuffix), pos, limit, func(w *walker) error {
 		for {
 			pos := w.pos

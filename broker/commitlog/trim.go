@@ -36,6 +36,7 @@ func (l *Log) deleteBefore(offset record.Offset) error {
 	if err != nil || offset <= start {
 		return err
 	}
+	l.wake() // the last stable offset is not below the start
 	// The new start is durable before it is answered. Where the disk is too full to
 	// write it, the segments go first, which moves the start as far as they reach.
 	err = l.checkpoint()

@@ -1,0 +1,196 @@
+package commitlog
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/loghaul/loghaul/internal/record"
+)
+
+// A compacted segment comes into its place in three steps, each durable before the
+// next, so that a crash at any moment leaves the old segments or the new one:
+//
+//	FIRST-NEXT.cleaned   being written; worth nothing, Open removes it
+//	FIRST-NEXT.swap      whole and on the disk; it stands for every segment from FIRST on and below NEXT,
+//	                     which are removed now, or by Open
+//	FIRST.log            its name when they are gone and its indexes are on the disk
+//
+// FIRST is the base of the new segment, NEXT that of the one behind it.
+const (
+	cleanedSuffix = ".cleaned"
+	swapSuffix    = ".swap"
+)
+
+func swapName(first, next record.Offset, suffix string) string {
+	return fmt.Sprintf("%020d-%020d%s", first, next, suffix)
+}
+
+func parseSwapName(name, suffix string) (first, next record.Offset, ok bool) {
+	digits, ok := strings.CutSuffix(name, suffix)
+	if !ok || len(digits) != 41 || digits[20] != '-' {
+		return 0, 0, false
+	}
+	a, err := strconv.ParseUint(digits[:20], 10, 63)
+	b, err2 := strconv.ParseUint(digits[21:], 10, 63)
+	return record.Offset(a), record.Offset(b), err == nil && err2 == nil && a < b
+}
+
+// swapIn puts a finished segment in its group's place. The caller holds compacting.
+func (l *Log) swapIn(c *cleaned, group []source) error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	l.mu.RLock()
+	_, ok := holds(l.mu.segments, group)
+	err := l.mu.err
+	l.mu.RUnlock()
+	if err != nil {
+		return err // closed: discard removes the file
+	}
+	if !ok {
+		return errGone // what is left of the group is as dirty as it was
+	}
+	s := c.segment
+	if err := l.fs.rename(c.path, s.swap); err != nil {
+		return &StorageError{Op: "naming", Path: s.swap, Err: err}
+	}
+	s.hold(c.f)
+	c.f = nil
+	l.compacting.stuck = true // until the end: no other may take the same names
+	// The old segments go for this name.
+	if err := l.fs.syncDir(l.dir); err != nil {
+		return l.fail(&StorageError{Op: "syncing", Path: l.dir, Err: err, Fatal: true})
+	}
+	s.index.adopt(c.index)
+	s.times.adopt(c.times)
+	s.aborted.adopt(c.aborted)
+	s.markersKnown.Store(true)
+	l.mu.Lock()
+	at, _ := holds(l.mu.segments, group)
+	l.mu.segments = slices.Concat(l.mu.segments[:at], []*segment{s}, l.mu.segments[at+len(group):])
+	l.mu.sealed = slices.DeleteFunc(slices.Clone(l.mu.sealed), func(s *segment) bool {
+		return slices.ContainsFunc(group, func(old source) bool { return old.segment == s })
+	})
+	l.mu.Unlock()
+	for _, old := range group {
+		if err := old.unlink(); err != nil {
+			return fmt.Errorf("removing compacted segment %s, the next start does: %w", old.path(logSuffix), err)
+		}
+	}
+	if err := l.settleSwap(s); err != nil {
+		return err
+	}
+	l.compacting.stuck = false
+	return nil
+}
+
+// settleSwap gives a compacted segment its own name: the ones it stands for are
+// unlinked, and its indexes are in memory. The caller holds syncing or is alone.
+func (l *Log) settleSwap(s *segment) error {
+	for _, e := range []*entries{&s.index, &s.times, &s.aborted} {
+		e.settle()
+		if err := e.sync(); err != nil {
+			return err
+		}
+	}
+	// While this name stays, a start looks for old segments and makes the indexes anew.
+	if err := l.fs.syncDir(l.dir); err != nil {
+		return &StorageError{Op: "syncing", Path: l.dir, Err: err}
+	}
+	if err := s.rename(); err != nil {
+		return err
+	}
+	if err := l.fs.syncDir(l.dir); err != nil {
+		return &StorageError{Op: "syncing", Path: l.dir, Err: err}
+	}
+	return nil
+}
+
+// rename gives the file of a compacted segment its own name.
+func (s *segment) rename() error {
+	s.log.Lock()
+	defer s.log.Unlock()
+	if err := s.fs.rename(s.swap, s.path(logSuffix)); err != nil {
+		return &StorageError{Op: "naming", Path: s.path(logSuffix), Err: err}
+	}
+	s.swap = ""
+	return nil
+}
+
+// listSwaps removes what a compaction was still writing, and puts each segment that
+// it had finished in the place of those that one stands for.
+func (l *Log) listSwaps(names []os.DirEntry) error {
+	for _, d := range names {
+		if _, _, ok := parseSwapName(d.Name(), cleanedSuffix); ok && !d.IsDir() {
+			_ = l.fs.remove(filepath.Join(l.dir, d.Name()))
+		}
+		first, next, ok := parseSwapName(d.Name(), swapSuffix)
+		if !ok || d.IsDir() {
+			continue
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		var kept []*segment
+		for _, s := range l.mu.segments {
+			if s.base < first || s.base >= next {
+				kept = append(kept, s)
+			} else if err := s.unlink(); err != nil {
+				return &StorageError{Op: "removing", Path: s.path(logSuffix), Err: err}
+			}
+		}
+		s := newSegment(l.fs, l.dir, first)
+		s.swap = filepath.Join(l.dir, d.Name())
+		s.size, s.lastWrite, s.firstWrite = info.Size(), info.ModTime(), info.ModTime()
+		for _, e := range []*entries{&s.index, &s.times, &s.aborted} {
+			_ = l.fs.remove(e.path) // of an old segment, or not whole
+			e.adopt(nil)
+			e.settle()
+		}
+		l.mu.segments = append(kept, s)
+	}
+	return nil
+}
+
+// finishSwaps ends, at Open, the compactions that a crash came into. Their indexes
+// are made anew from the batches.
+func (l *Log) finishSwaps() error {
+	if !slices.ContainsFunc(l.mu.segments, func(s *segment) bool { return s.swap != "" }) {
+		return nil
+	}
+	// The old names go before the new one comes.
+	if err := l.fs.syncDir(l.dir); err != nil {
+		return err
+	}
+	open := map[int64]record.Offset{}
+	for _, s := range l.mu.segments {
+		aborted, err := s.abortedFrom(open, 0, s.size)
+		if err != nil {
+			return err
+		}
+		if s.swap == "" {
+			continue
+		}
+		f, err := s.acquire()
+		if err != nil {
+			return err
+		}
+		err = s.rebuild(f, s.size)
+		f.release()
+		if err == nil {
+			err = s.aborted.rewrite(aborted, func([]byte) bool { return false })
+		}
+		if err != nil {
+			return err
+		}
+		if err := l.settleSwap(s); err != nil {
+			l.compacting.stuck = true // it serves under this name, with indexes in memory
+			l.mu.cfg.Logger.Warn("finishing a compaction, the next start does", "log", l.name, "error", err)
+		}
+	}
+	return nil
+}
