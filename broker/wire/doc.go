@@ -1,5 +1,6 @@
 // Package wire moves requests and responses between a connection and the handlers: frames of bounded size and
-// memory, the headers, and the Produce and Fetch messages, whose record batches pass through as they are.
+// memory, the headers, and the Produce and Fetch messages, whose record batches pass through as they are. Of all other
+// requests it knows the shape, so that none is decoded whose counts lie.
 package wire
 
 // A request on the wire, all numbers big-endian:

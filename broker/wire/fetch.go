@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/loghaul/loghaul/internal/record"
 )
@@ -14,7 +15,7 @@ type FetchPartition struct {
 	MaxBytes    int32
 }
 
-// FetchRequest is Fetch (key 1) in versions 4 to 16. It is reusable: Decode keeps the slices.
+// FetchRequest is Fetch (key 1) in versions 0 to 16. It is reusable: Decode keeps the slices.
 type FetchRequest struct {
 	MaxWaitMillis  int32
 	MinBytes       int32
@@ -34,8 +35,13 @@ func (r *FetchRequest) Decode(body []byte, version int16) error {
 	if version <= 14 {
 		c.int32() // replica id
 	}
-	r.MaxWaitMillis, r.MinBytes, r.MaxBytes = c.int32(), c.int32(), c.int32()
-	r.ReadCommitted = c.int8() == 1
+	r.MaxWaitMillis, r.MinBytes, r.MaxBytes = c.int32(), c.int32(), math.MaxInt32
+	if version >= 3 {
+		r.MaxBytes = c.int32()
+	}
+	if version >= 4 {
+		r.ReadCommitted = c.int8() == 1
+	}
 	if version >= 7 {
 		r.SessionID, r.SessionEpoch = c.int32(), c.int32()
 	}
@@ -104,21 +110,32 @@ func (r *FetchRequest) forgotten(c *cursor, version int16) {
 type FetchResult struct {
 	Error         int16
 	HighWatermark record.Offset // -1 on error
+	LastStable    record.Offset // -1 on error
 	LogStart      record.Offset // -1 on error
+	Aborted       []AbortedTxn  // for readers of committed records, who pass over its records
 	Length        int           // bytes of records, which go out at this place
+}
+
+// AbortedTxn is one aborted transaction with records in an answer, ordered as Kafka does: by where it ended.
+type AbortedTxn struct {
+	ProducerID int64
+	First      record.Offset
 }
 
 // FetchHead is a Fetch response without its records: they belong between the pieces.
 type FetchHead struct {
-	B    []byte
-	Cuts []int // for each partition, where in B its records go
+	B        []byte
+	Cuts     []int // for each partition, where in B its records go
+	Throttle int32 // milliseconds that the client is told to wait
 }
 
 // AppendFetchResponse encodes the answer to r behind what head.B holds. A non-zero code refuses the whole request.
 func AppendFetchResponse(head *FetchHead, r *FetchRequest, results []FetchResult, code, version int16) {
 	e := encoder{head.B, version >= 12}
 	head.Cuts = head.Cuts[:0]
-	e.int32(0) // throttle time
+	if version >= 1 {
+		e.int32(head.Throttle)
+	}
 	if version >= 7 {
 		e.int16(code)
 		e.int32(0) // session id: this broker keeps none (KIP-227 allows it)
@@ -153,17 +170,28 @@ func appendFetchPartition(e *encoder, r *FetchRequest, i int, res *FetchResult, 
 	e.int32(r.Partitions[i].Index)
 	e.int16(res.Error)
 	e.int64(int64(res.HighWatermark))
-	e.int64(int64(res.HighWatermark)) // last stable offset
-	if version >= 5 {
-		e.int64(int64(res.LogStart))
-	}
-	if r.ReadCommitted {
-		e.array(0) // aborted transactions: none
-	} else {
-		e.array(-1)
+	if version >= 4 {
+		e.int64(int64(res.LastStable))
+		if version >= 5 {
+			e.int64(int64(res.LogStart))
+		}
+		appendAborted(e, r, res)
 	}
 	if version >= 11 {
 		e.int32(-1) // preferred read replica
 	}
 	e.array(res.Length) // a byte field's length is written as an array's
+}
+
+func appendAborted(e *encoder, r *FetchRequest, res *FetchResult) {
+	if !r.ReadCommitted {
+		e.array(-1)
+		return
+	}
+	e.array(len(res.Aborted))
+	for _, a := range res.Aborted {
+		e.int64(a.ProducerID)
+		e.int64(int64(a.First))
+		e.tags()
+	}
 }

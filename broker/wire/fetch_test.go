@@ -36,8 +36,8 @@ func sampleFetch(version int16) *kmsg.FetchRequest {
 func sameFetch(t *testing.T, got *FetchRequest, want *kmsg.FetchRequest) {
 	t.Helper()
 	v := want.Version
-	if got.MaxWaitMillis != want.MaxWaitMillis || got.MinBytes != want.MinBytes || got.MaxBytes != want.MaxBytes ||
-		got.ReadCommitted != (want.IsolationLevel == 1) || len(got.Topics) != len(want.Topics) {
+	if got.MaxWaitMillis != want.MaxWaitMillis || got.MinBytes != want.MinBytes || v >= 3 && got.MaxBytes != want.MaxBytes ||
+		got.ReadCommitted != (v >= 4 && want.IsolationLevel == 1) || len(got.Topics) != len(want.Topics) {
 		t.Fatalf("version %d: got %+v, want %+v", v, got, want)
 	}
 	if v >= 7 && (got.SessionID != want.SessionID || got.SessionEpoch != want.SessionEpoch) {
@@ -58,7 +58,7 @@ func sameFetch(t *testing.T, got *FetchRequest, want *kmsg.FetchRequest) {
 }
 
 func TestFetchRequestReadsAsKmsgWrites(t *testing.T) {
-	for version := int16(4); version <= 16; version++ {
+	for version := int16(0); version <= 16; version++ {
 		req := sampleFetch(version)
 		var got FetchRequest
 		if err := got.Decode(req.AppendTo(nil), version); err != nil {
@@ -95,13 +95,13 @@ func readFetch(t *testing.T, b []byte, version int16) *kmsg.FetchResponse {
 }
 
 func TestFetchResponseReadsBackInKmsg(t *testing.T) {
-	for version := int16(4); version <= 16; version++ {
+	for version := int16(0); version <= 16; version++ {
 		var req FetchRequest
 		if err := req.Decode(sampleFetch(version).AppendTo(nil), version); err != nil {
 			t.Fatal(err)
 		}
 		records := [][]byte{bytes.Repeat([]byte("a"), 200), nil, []byte("b")}
-		results := []FetchResult{{HighWatermark: 9, LogStart: 2, Length: 200}, {Error: 1, HighWatermark: -1, LogStart: -1}, {HighWatermark: 1 << 40, Length: 1}}
+		results := []FetchResult{{HighWatermark: 9, LastStable: 7, LogStart: 2, Length: 200, Aborted: []AbortedTxn{{5, 3}, {6, 1 << 40}}}, {Error: 1, HighWatermark: -1, LogStart: -1}, {HighWatermark: 1 << 40, Length: 1}}
 		var head FetchHead
 		AppendFetchResponse(&head, &req, results, 0, version)
 		resp := readFetch(t, assemble(&head, records), version)
@@ -109,10 +109,13 @@ func TestFetchResponseReadsBackInKmsg(t *testing.T) {
 		if !bytes.Equal(first.RecordBatches, records[0]) || !bytes.Equal(last.RecordBatches, records[2]) || len(refused.RecordBatches) != 0 {
 			t.Errorf("version %d: the records came back as %d, %d and %d bytes", version, len(first.RecordBatches), len(refused.RecordBatches), len(last.RecordBatches))
 		}
-		if first.HighWatermark != 9 || first.LastStableOffset != 9 || refused.ErrorCode != 1 || last.HighWatermark != 1<<40 || last.Partition != 1 {
+		if first.HighWatermark != 9 || version >= 4 && first.LastStableOffset != 7 || refused.ErrorCode != 1 || last.HighWatermark != 1<<40 || last.Partition != 1 {
 			t.Errorf("version %d came back as %+v", version, resp)
 		}
-		if version >= 5 && first.LogStartOffset != 2 || resp.SessionID != 0 || first.AbortedTransactions == nil {
+		if a := first.AbortedTransactions; version >= 4 && (len(a) != 2 || a[1].ProducerID != 6 || a[1].FirstOffset != 1<<40 || last.AbortedTransactions == nil) {
+			t.Errorf("version %d: aborted transactions came back as %+v and %+v", version, a, last.AbortedTransactions)
+		}
+		if version >= 5 && first.LogStartOffset != 2 || resp.SessionID != 0 {
 			t.Errorf("version %d came back as %+v", version, resp)
 		}
 		AppendFetchResponse(&head, &req, nil, 70, version)
@@ -127,11 +130,11 @@ func TestFetchResponseReadsBackInKmsg(t *testing.T) {
 }
 
 func FuzzFetchRequest(f *testing.F) {
-	for version := int16(4); version <= 16; version++ {
+	for version := int16(0); version <= 16; version++ {
 		f.Add(sampleFetch(version).AppendTo(nil), version)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, version int16) {
-		if version < 4 || version > 16 {
+		if version < 0 || version > 16 {
 			return
 		}
 		var got FetchRequest

@@ -52,7 +52,8 @@ type Frames struct {
 	budget  *Budget
 	max     int
 	idle    time.Duration
-	trusted int // size of the largest frame that arrived whole, at most trustedMax
+	trusted int  // size of the largest frame that arrived whole, at most trustedMax
+	bare    bool // the next frame has no header
 	stopped atomic.Bool
 }
 
@@ -61,6 +62,12 @@ type Frames struct {
 func NewFrames(conn net.Conn, budget *Budget, max int, idle time.Duration) *Frames {
 	return &Frames{conn: conn, in: bufio.NewReaderSize(conn, 4<<10), budget: budget, max: max, idle: idle, trusted: firstChunk}
 }
+
+// Limit sets the size of the largest frame from now on. Like Next it is for the reading goroutine.
+func (f *Frames) Limit(max int) { f.max = max }
+
+// Bare says that the next frames have no header, and so may be of any length. Like Next it is for the reading goroutine.
+func (f *Frames) Bare(bare bool) { f.bare = bare }
 
 // Stop makes the current and every later Next end with ErrStopped; it may be called by any goroutine.
 func (f *Frames) Stop() {
@@ -96,6 +103,10 @@ func (f *Frames) begin() (int, error) {
 		return 0, err
 	}
 	size := int64(int32(binary.BigEndian.Uint32(b)))
+	if f.bare && size >= 0 && size <= int64(f.max) {
+		_, _ = f.in.Discard(4)
+		return int(size), nil
+	}
 	if size < 8 || size > int64(f.max) {
 		seen, _ := f.in.Peek(f.in.Buffered())
 		return 0, &GarbageError{describe(seen, size, f.max)}
@@ -113,6 +124,9 @@ func (f *Frames) begin() (int, error) {
 // body reads size bytes into a buffer that grows as they arrive, never from the announced size alone.
 func (f *Frames) body(ctx context.Context, size int) (*Frame, error) {
 	frame := &Frame{}
+	if size == 0 { // a bare frame may be empty
+		frame.buf = getBuffer(0)
+	}
 	have := 0
 	for have < size {
 		want := min(size, max(f.trusted, 2*have))

@@ -79,6 +79,22 @@ func (o *Out) WriteFetch(head *FetchHead, ranges []Range) error {
 	return o.Write(append(pending, head.B[at:]...))
 }
 
+// WriteParts sends head.B with parts[i] put in at head.Cuts[i]: WriteFetch for records in memory.
+func (o *Out) WriteParts(head *FetchHead, parts [][]byte) error {
+	buf := getBuffer(outBuffer)
+	defer putBuffer(buf)
+	w := bufferedOut{o: o, buf: (*buf)[:0]}
+	at := 0
+	for i, part := range parts {
+		w.write(head.B[at:head.Cuts[i]])
+		w.write(part)
+		at = head.Cuts[i]
+	}
+	w.write(head.B[at:])
+	w.flush()
+	return w.err
+}
+
 // sendRange moves one range from the page cache to the socket.
 func (o *Out) sendRange(r Range) error {
 	for r.Length > 0 {

@@ -22,20 +22,24 @@ type ProducePartition struct {
 	Records []byte // aliases the frame; nil for null
 }
 
-// ProduceRequest is Produce (key 0) in versions 3 to 11. It is reusable: Decode keeps the slices.
+// ProduceRequest is Produce (key 0) in versions 0 to 11. It is reusable: Decode keeps the slices.
 type ProduceRequest struct {
 	TransactionalID []byte // nil for null; aliases the frame
 	Acks            int16  // 0 none, 1 appended, -1 durable
 	TimeoutMillis   int32
 	Topics          []Topic
 	Partitions      []ProducePartition
+	Throttle        int32 // milliseconds that the answer tells the client to wait; not of the request
 }
 
 // Decode reads a request's body. Everything in r aliases body afterwards.
 func (r *ProduceRequest) Decode(body []byte, version int16) error {
 	c := cursor{b: body, flexible: version >= 9}
 	r.Topics, r.Partitions = r.Topics[:0], r.Partitions[:0]
-	r.TransactionalID = c.text()
+	r.TransactionalID = nil
+	if version >= 3 {
+		r.TransactionalID = c.text()
+	}
 	r.Acks = c.int16()
 	r.TimeoutMillis = c.int32()
 	for n := c.array(3); n > 0 && !c.bad; n-- {
@@ -64,6 +68,13 @@ type ProduceResult struct {
 	AppendTime int64  // milliseconds when the broker stamped the records, else -1
 	LogStart   int64  // the partition's first offset, -1 on error
 	Message    string // empty is null; sent from version 8 on
+	Records    []RecordError
+}
+
+// RecordError is what is wrong with one record of a batch; sent from version 8 on.
+type RecordError struct {
+	Index   int32 // in the batch
+	Message string
 }
 
 // AppendProduceResponse encodes the answer to r, whose results stand in the order of r.Partitions. It also returns, in
@@ -82,21 +93,34 @@ func AppendProduceResponse(dst []byte, r *ProduceRequest, results []ProduceResul
 			marks = append(marks, len(e.b))
 			e.int16(res.Error)
 			e.int64(res.Base)
-			e.int64(res.AppendTime)
+			if version >= 2 {
+				e.int64(res.AppendTime)
+			}
 			if version >= 5 {
 				e.int64(res.LogStart)
 			}
 			if version >= 8 {
-				e.array(0)
+				appendRecordErrors(&e, res.Records)
 				e.nullableText(res.Message)
 			}
 			e.tags()
 		}
 		e.tags()
 	}
-	e.int32(0) // throttle time
+	if version >= 1 {
+		e.int32(r.Throttle)
+	}
 	e.tags()
 	return e.b, marks
+}
+
+func appendRecordErrors(e *encoder, records []RecordError) {
+	e.array(len(records))
+	for i := range records {
+		e.int32(records[i].Index)
+		e.nullableText(records[i].Message)
+		e.tags()
+	}
 }
 
 // encoder appends the fields of a message.

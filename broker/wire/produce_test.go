@@ -10,7 +10,7 @@ import (
 )
 
 func TestProduceRequestReadsAsKmsgWrites(t *testing.T) {
-	for version := int16(3); version <= 11; version++ {
+	for version := int16(0); version <= 11; version++ {
 		req := sampleProduce(version)
 		var got ProduceRequest
 		if err := got.Decode(req.AppendTo(nil), version); err != nil {
@@ -41,7 +41,7 @@ func sampleProduce(version int16) *kmsg.ProduceRequest {
 func sameProduce(t *testing.T, got *ProduceRequest, want *kmsg.ProduceRequest) {
 	t.Helper()
 	tx := ""
-	if want.TransactionID != nil {
+	if want.TransactionID != nil && want.Version >= 3 {
 		tx = *want.TransactionID
 	}
 	if string(got.TransactionalID) != tx || got.Acks != want.Acks || got.TimeoutMillis != want.TimeoutMillis || len(got.Topics) != len(want.Topics) {
@@ -61,12 +61,12 @@ func sameProduce(t *testing.T, got *ProduceRequest, want *kmsg.ProduceRequest) {
 }
 
 func TestProduceResponseReadsBackInKmsg(t *testing.T) {
-	for version := int16(3); version <= 11; version++ {
+	for version := int16(0); version <= 11; version++ {
 		var req ProduceRequest
 		if err := req.Decode(sampleProduce(version).AppendTo(nil), version); err != nil {
 			t.Fatal(err)
 		}
-		results := []ProduceResult{{Base: 5, AppendTime: -1, LogStart: 1}, {Error: 87, Base: -1, AppendTime: -1, LogStart: -1, Message: "no"}, {Base: 1 << 40, AppendTime: 77}}
+		results := []ProduceResult{{Base: 5, AppendTime: -1, LogStart: 1}, {Error: 87, Base: -1, AppendTime: -1, LogStart: -1, Message: "no", Records: []RecordError{{Index: 3, Message: "bad"}, {Index: 300}}}, {Base: 1 << 40, AppendTime: 77}}
 		b, marks := AppendProduceResponse(nil, &req, results, version)
 		b[marks[2]+1] = 56
 		var resp kmsg.ProduceResponse
@@ -75,7 +75,7 @@ func TestProduceResponseReadsBackInKmsg(t *testing.T) {
 			t.Fatalf("version %d: %v", version, err)
 		}
 		first, refused, last := resp.Topics[0].Partitions[0], resp.Topics[0].Partitions[1], resp.Topics[1].Partitions[0]
-		if resp.Topics[0].Topic != "web_log" || first.BaseOffset != 5 || refused.ErrorCode != 87 || last.BaseOffset != 1<<40 || last.LogAppendTime != 77 {
+		if resp.Topics[0].Topic != "web_log" || first.BaseOffset != 5 || refused.ErrorCode != 87 || last.BaseOffset != 1<<40 || version >= 2 && last.LogAppendTime != 77 {
 			t.Errorf("version %d came back as %+v", version, resp)
 		}
 		if last.ErrorCode != 56 {
@@ -83,6 +83,9 @@ func TestProduceResponseReadsBackInKmsg(t *testing.T) {
 		}
 		if version >= 8 && (refused.ErrorMessage == nil || *refused.ErrorMessage != "no" || first.ErrorMessage != nil) {
 			t.Errorf("version %d: messages %v and %v", version, refused.ErrorMessage, first.ErrorMessage)
+		}
+		if e := refused.ErrorRecords; version >= 8 && (len(e) != 2 || e[0].RelativeOffset != 3 || *e[0].ErrorMessage != "bad" || e[1].RelativeOffset != 300 || len(last.ErrorRecords) != 0) {
+			t.Errorf("version %d: errors of records %+v and %+v", version, e, last.ErrorRecords)
 		}
 	}
 }
@@ -96,11 +99,11 @@ func TestLyingCountsAllocateNothing(t *testing.T) {
 }
 
 func FuzzProduceRequest(f *testing.F) {
-	for version := int16(3); version <= 11; version++ {
+	for version := int16(0); version <= 11; version++ {
 		f.Add(sampleProduce(version).AppendTo(nil), version)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, version int16) {
-		if version < 3 || version > 11 {
+		if version < 0 || version > 11 {
 			return
 		}
 		var got ProduceRequest
