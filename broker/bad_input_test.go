@@ -176,7 +176,7 @@ func TestLockedFolderNamesWhoHasIt(t *testing.T) {
 func TestConfigurationComplainsAboutEverythingAtOnce(t *testing.T) {
 	_, err := broker.New(broker.Config{Listen: []string{"localhost"}, Advertise: []string{":0"}, CreateTopics: []string{"web/log:1", "x", "y:0", "z:1:1:burn"},
 		Settings: map[string]string{"num.partion": "1"}})
-	for _, want := range []string{"Data must name a folder", `Listen ("localhost")`, `Advertise (":0")`, `web/log`, `"x"`, `"y:0"`, `"z:1:1:burn"`, `did you mean "num.partitions"`} {
+	for _, want := range []string{"--data must name a folder", `--broker-listen ("localhost")`, `--advertise (":0")`, `web/log`, `"x"`, `"y:0"): "0" must be a number of partitions, at least 1`, `"z:1:1:burn"`, `did you mean "num.partitions"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %s", err, want)
 		}
@@ -216,7 +216,7 @@ func TestTopicsMadeAtTheStart(t *testing.T) {
 		for _, topic := range list {
 			names = append(names, fmt.Sprintf("%s:%d", *topic.Topic, len(topic.Partitions)))
 		}
-		if want := []string{"__consumer_offsets:1", "state:1", "web_log:3"}; !slices.Equal(names, want) {
+		if want := []string{"__consumer_offsets:1", "__transaction_state:1", "state:1", "web_log:3"}; !slices.Equal(names, want) {
 			t.Errorf("topics are %q, want %q", names, want)
 		}
 		if err := r.stop(); err != nil {

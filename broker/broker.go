@@ -3,6 +3,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type Broker struct {
 	metrics  *metrics
 	ready    chan struct{}
 	addr     string // set before ready is closed
+	addrs    []string
 }
 
 // New checks the configuration and starts nothing.
@@ -58,6 +60,16 @@ func (b *Broker) Addr() string {
 	}
 }
 
+// Addrs are the real addresses of all listeners, NAME://ADDRESS, known once Ready is closed.
+func (b *Broker) Addrs() []string {
+	select {
+	case <-b.ready:
+		return b.addrs
+	default:
+		return nil
+	}
+}
+
 // Run serves until ctx ends, then drains: it takes no more connections and requests, answers those in flight (10 s at
 // most), and closes every log cleanly. It returns nil after that, else what went wrong.
 func (b *Broker) Run(ctx context.Context) error {
@@ -71,7 +83,7 @@ func (b *Broker) Run(ctx context.Context) error {
 		return err
 	}
 	defer s.closeListeners()
-	id, err := begin(b.cfg.Data)
+	id, err := begin(b.cfg.Data, b.cfg.ClusterID, b.cfg.Logger)
 	if err != nil {
 		return err
 	}
@@ -109,68 +121,87 @@ func (b *Broker) serve(ctx context.Context, s *server, id identity, t *topics.To
 	if err := createTopics(t, b.cfg.CreateTopics, b.cfg.Logger); err != nil {
 		return err
 	}
-	rooms, err := b.coordinators(ctx, t)
+	rooms, err := b.coordinators(ctx, t, id.epoch)
 	if err != nil {
 		return err
 	}
-	s.handlers = handle.New(handle.Config{ClusterID: id.clusterID, Topics: t, Coordinators: rooms, Meter: b.metrics, Logger: b.cfg.Logger})
+	quotas, err := b.openQuotas()
+	if err != nil {
+		return err
+	}
+	s.handlers = handle.New(handle.Config{ClusterID: id.clusterID, Topics: t, Coordinators: rooms, Users: s.security.users, Access: s.security.acl,
+		Quotas: quotas, Level: b.cfg.Level, Meter: b.metrics, Logger: b.cfg.Logger})
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	defer end()
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
 	tasks.Go(func() { failed <- rooms.Groups.Run(life) })
+	tasks.Go(func() { failed <- rooms.Txns.Run(life) })
 	tasks.Go(func() { _ = t.Run(life) }) // never fails
-	b.addr = s.addr()
-	b.cfg.Logger.Info("broker serves", "listen", b.addr, "data", b.cfg.Data, "topics", len(t.List()), "cluster", id.clusterID, "epoch", id.epoch)
+	b.addr, b.addrs = s.addr(), s.addrs()
+	b.cfg.Logger.Info("broker serves", "listen", strings.Join(said(s.doors), ", "), "data", b.cfg.Data, "topics", len(t.List()), "cluster", id.clusterID, "epoch", id.epoch)
 	close(b.ready)
 	err = s.run(ctx, end)
 	end()
-	return errors.Join(err, <-failed)
+	return errors.Join(err, <-failed, <-failed)
 }
 
-// coordinators opens the rooms behind groups and idempotent producers.
-func (b *Broker) coordinators(ctx context.Context, t *topics.Topics) (handle.Coordinators, error) {
+// coordinators opens the rooms behind groups, idempotent producers and transactions.
+func (b *Broker) coordinators(ctx context.Context, t *topics.Topics, epoch int32) (handle.Coordinators, error) {
 	var c handle.Coordinators
 	floor := txn.ProducerID(0)
 	for _, topic := range t.List() {
 		for _, p := range topic.Partitions() {
 			for _, known := range p.Log.Producers() {
-				if known.ID < 1<<48 { // no broker gave out a larger one; a client may have made it up
+				epoch = max(epoch, known.CoordinatorEpoch) // meta.properties may be lost, or the logs another broker's
+				if known.ID < 1<<48 {                      // no broker gave out a larger one; a client may have made it up
 					floor = max(floor, txn.ProducerID(known.ID)+1)
 				}
 			}
 		}
 	}
 	var err error
-	if c.ProducerIDs, err = txn.Open(txn.Config{Path: filepath.Join(b.cfg.Data, "producer-ids"), Floor: floor}); err != nil {
+	if c.ProducerIDs, err = txn.OpenIDs(txn.IDsConfig{Path: filepath.Join(b.cfg.Data, "producer-ids"), Floor: floor}); err != nil {
 		return c, err
 	}
-	own := map[string]string{"cleanup.policy": "compact", "segment.bytes": "8388608"} // small: only whole segments are dropped
-	topic, err := t.Internal(group.Topic, 1, own)
+	topic, err := t.Internal(group.Topic, 1, stateTopic)
 	if err != nil {
 		return c, err
 	}
-	c.Groups, err = group.New(b.groupConfig(), groupsLog{topic.Partition(0).Log})
+	c.Groups, err = group.New(b.groupConfig(t), groupsLog{topic.Partition(0).Log})
 	if err != nil {
 		return c, err
 	}
-	return c, c.Groups.Load(ctx)
+	if err := c.Groups.Load(ctx); err != nil {
+		return c, err
+	}
+	c.Txns, err = b.txns(ctx, t, epoch, c.ProducerIDs, c.Groups)
+	return c, err
 }
 
 // groupConfig is the groups' part of the settings.
-func (b *Broker) groupConfig() group.Config {
+func (b *Broker) groupConfig(t *topics.Topics) group.Config {
 	s := b.settings
 	delay := s.Millis("group.initial.rebalance.delay.ms")
 	if delay == 0 {
 		delay = -1 // none; 0 would be the default
 	}
 	return group.Config{
-		MinSession:     s.Millis("group.min.session.timeout.ms"),
-		MaxSession:     s.Millis("group.max.session.timeout.ms"),
-		InitialDelay:   delay,
-		MaxMembers:     int(s.Int("group.max.size")),
-		MaxMetadata:    int(s.Int("offset.metadata.max.bytes")),
+		MinSession:       s.Millis("group.min.session.timeout.ms"),
+		MaxSession:       s.Millis("group.max.session.timeout.ms"),
+		InitialDelay:     delay,
+		MaxMembers:       int(s.Int("group.max.size")),
+		ConsumerSession:  s.Millis("group.consumer.session.timeout.ms"),
+		ConsumerInterval: s.Millis("group.consumer.heartbeat.interval.ms"),
+		ConsumerTimes: func(id string) (session, interval time.Duration) {
+			return s.GroupMillis(id, "consumer.session.timeout.ms"), s.GroupMillis(id, "consumer.heartbeat.interval.ms")
+		},
+		MaxConsumers:   int(s.Int("group.consumer.max.size")),
+		Assigners:      assigners(s.List("group.consumer.assignors")),
+		PatternRefresh: s.Millis("group.consumer.regex.refresh.interval.ms"),
+		Topics:         groupsTopics{t},
+		MaxMetadata:    cmp.Or(int(s.Int("offset.metadata.max.bytes")), -1), // 0 would be the default
 		Retention:      time.Duration(s.Int("offsets.retention.minutes")) * time.Minute,
 		RetentionCheck: s.Millis("offsets.retention.check.interval.ms"),
 		Logger:         b.cfg.Logger,

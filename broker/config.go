@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"strconv"
-	"strings"
+	"maps"
+	"slices"
 
 	"github.com/loghaul/loghaul/broker/topics"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,19 +20,31 @@ type Config struct {
 	// Data is the folder that holds everything, made if it is not there; one broker at a time may use it.
 	Data string
 	// Listen are the addresses to listen on, host:port, with a listener's name before them if they have one
-	// (INTERNAL://:29092); port 0 picks a free one [127.0.0.1:9092].
+	// (INTERNAL://:29092); port 0 picks a free one. They win over the setting listeners [127.0.0.1:9092].
 	Listen []string
-	// Advertise are the addresses told to clients: one for all listeners, or one for each, by name or by place.
-	// Without it a client is told the address that it came in by.
+	// Advertise are the addresses told to clients: one for all listeners, or one for each, by name or by place. They
+	// win over the setting advertised.listeners. Without any a client is told the address that it came in by.
 	Advertise []string
+	// TLSCert and TLSKey are PEM files with the certificates and the key of every listener that speaks TLS; listeners
+	// without a name then do. They win over the ssl.keystore settings.
+	TLSCert, TLSKey string
+	// TLSClientCA is a PEM file with the authorities of clients' certificates, which clients then must show on every
+	// listener that speaks TLS, unless that listener's own ssl.client.auth says otherwise.
+	TLSClientCA string
 	// Settings are the broker's under Kafka's own names (num.partitions, log.retention.hours, ...).
 	Settings map[string]string
+	// Place says where a setting was found (server.properties line 3), for whoever must mend it; empty or nil: no matter.
+	Place func(setting string) string
+	// ClusterID is that of a folder that has none yet [a random one].
+	ClusterID string
 	// CreateTopics are made at the start unless they are there: TOPIC:PARTITIONS[:REPLICAS[:POLICY]].
 	CreateTopics []string
 	// ListenFlag is the option that an error about a busy port names [--broker-listen].
 	ListenFlag string
 	// Logger takes what an operator should know; nil discards.
 	Logger *slog.Logger
+	// Level is that of the Logger, which clients may change; nil: it is fixed.
+	Level *slog.LevelVar
 	// Recovered gets a line for each cut that the recovery of a log made, whatever level the Logger has; nil: the Logger
 	// gets it.
 	Recovered io.Writer
@@ -43,9 +54,6 @@ type Config struct {
 
 // withDefaults fills the empty fields.
 func (c Config) withDefaults() Config {
-	if len(c.Listen) == 0 {
-		c.Listen = []string{DefaultListen}
-	}
 	if c.ListenFlag == "" {
 		c.ListenFlag = "--broker-listen"
 	}
@@ -60,12 +68,25 @@ func (c Config) Validate() error {
 	c = c.withDefaults()
 	var errs []error
 	if c.Data == "" {
-		errs = append(errs, errors.New("Data must name a folder"))
+		errs = append(errs, errors.New("--data must name a folder"))
 	}
-	if _, err := endpoints(c.Listen, c.Advertise); err != nil {
-		errs = append(errs, err)
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		errs = append(errs, errors.New("--tls-cert and --tls-key must be given together"))
 	}
-	if _, err := topics.NewSettings(c.Settings); err != nil {
+	if c.TLSClientCA != "" && c.TLSCert == "" {
+		errs = append(errs, errors.New("--tls-client-ca needs --tls-cert and --tls-key"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
+		err := topics.CheckBroker(name, c.Settings[name])
+		if err != nil && c.Place != nil && c.Place(name) != "" {
+			err = fmt.Errorf("%s: %w", c.Place(name), err)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	settings, _ := topics.NewSettings(c.Settings) // complained of above
+	if _, err := c.endpoints(settings); err != nil {
 		errs = append(errs, err)
 	}
 	for _, spec := range c.CreateTopics {
@@ -76,70 +97,5 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// endpoint is one address to listen on and what clients are told of it.
-type endpoint struct {
-	name   string // of the listener, may be empty
-	listen string // host:port
-	host   string // advertised; empty: the address that the client came in by
-	port   int32
-}
-
-// endpoints pairs the addresses to listen on with those to advertise.
-func endpoints(listen, advertise []string) ([]endpoint, error) {
-	var all []endpoint
-	var errs []error
-	for _, l := range listen {
-		name, addr := splitName(l)
-		if _, _, err := splitAddr(addr); err != nil {
-			errs = append(errs, fmt.Errorf("Listen (%q) must be host:port: %w", l, err))
-		}
-		all = append(all, endpoint{name: name, listen: addr})
-	}
-	if n := len(advertise); n > 1 && n != len(listen) {
-		errs = append(errs, fmt.Errorf("Advertise has %d addresses, it must have one, or one for each of the %d listeners", n, len(listen)))
-		return all, errors.Join(errs...)
-	}
-	for i, a := range advertise {
-		name, addr := splitName(a)
-		host, port, err := splitAddr(addr)
-		if err != nil || host == "" || port == 0 {
-			errs = append(errs, fmt.Errorf("Advertise (%q) must be host:port, as clients reach the broker", a))
-			continue
-		}
-		if !setAdvertised(all, name, host, port, i, len(advertise)) {
-			errs = append(errs, fmt.Errorf("Advertise (%q) names no listener", a))
-		}
-	}
-	return all, errors.Join(errs...)
-}
-
-// setAdvertised gives the listeners that an advertised address is for that address.
-func setAdvertised(all []endpoint, name, host string, port int32, place, count int) bool {
-	found := false
-	for i := range all {
-		if name != "" && name == all[i].name || name == "" && (count == 1 || i == place) {
-			all[i].host, all[i].port, found = host, port, true
-		}
-	}
-	return found
-}
-
-// splitName takes NAME:// off an address.
-func splitName(s string) (name, addr string) {
-	if name, addr, ok := strings.Cut(s, "://"); ok {
-		return name, addr
-	}
-	return "", s
-}
-
-func splitAddr(addr string) (string, int32, error) {
-	host, p, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", 0, err
-	}
-	port, err := strconv.ParseUint(p, 10, 16)
-	if err != nil {
-		return "", 0, fmt.Errorf("port %q is not a number up to 65535", p)
-	}
-	return host, int32(port), nil
-}
+// UnknownSetting is empty for a name that Kafka's brokers have for a setting, else the nearest of those names.
+func UnknownSetting(name string) string { return topics.Unknown(name) }

@@ -2,27 +2,79 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/loghaul/loghaul/broker/handle"
 	"github.com/loghaul/loghaul/broker/wire"
 )
 
-// pipelined is how many requests of one connection may wait for their answers' turn.
-const pipelined = 64
+const (
+	pipelined  = 64      // requests of one connection that may wait for their answers' turn
+	mostQueued = 2 << 20 // bytes that they may hold, beside the last one, which goes over it
+)
 
 // connection serves one client. One goroutine reads and acts, another waits and answers, in the order of the requests:
 // so a producer's next batch is appended while the last one is on its way to the disk.
 type connection struct {
-	server *server
-	conn   net.Conn
-	in     *wire.Frames
-	out    *wire.Out
-	peer   handle.Peer
+	server  *server
+	door    *door
+	raw     net.Conn
+	tls     *tls.Conn // nil: plain
+	in      *wire.Frames
+	out     *wire.Out
+	peer    handle.Peer // as it came in
+	session *handle.Session
+	login   func()      // called once the client has logged in; nil: it has, or need not
+	late    atomic.Bool // it was cut off because it did not log in
+	queued  backlog
+}
+
+// connect makes a connection of what was accepted. It reads and writes nothing yet.
+func connect(s *server, raw net.Conn, d *door) *connection {
+	c := &connection{server: s, door: d, raw: raw, peer: peerOf(raw, d.endpoint)}
+	conn := raw
+	if d.certs != nil {
+		c.tls = tls.Server(raw, d.certs.TLS())
+		conn = abruptly{c.tls, raw}
+	}
+	c.in, c.out = wire.NewFrames(conn, s.budget, s.maxFrame, s.idle), wire.NewOut(conn)
+	c.session = handle.NewSession(c.peer, d.sasl)
+	return c
+}
+
+// abruptly is a TLS connection that is closed without a farewell, which could wait for the peer; for those who close
+// connections of others.
+type abruptly struct {
+	*tls.Conn
+	raw net.Conn
+}
+
+// Close closes the connection below.
+func (a abruptly) Close() error { return a.raw.Close() }
+
+// peerOf says who is at the other end and how it reaches us: by the advertised address, or the one that it dialled.
+func peerOf(conn net.Conn, e endpoint) handle.Peer {
+	p := handle.Peer{Remote: conn.RemoteAddr().String(), Listener: e.name, Principal: handle.Anonymous, Host: e.host, Port: e.port}
+	p.IP = p.Remote
+	if host, _, err := net.SplitHostPort(p.Remote); err == nil {
+		p.IP, _, _ = strings.Cut(host, "%") // without the zone of a link-local address
+	}
+	tcp, ok := conn.LocalAddr().(*net.TCPAddr)
+	if ok && p.Host == "" {
+		p.Host = tcp.IP.String()
+	}
+	if ok && p.Port == 0 {
+		p.Port = int32(tcp.Port)
+	}
+	return p
 }
 
 // answer is a reply in the connection's queue.
@@ -30,46 +82,77 @@ type answer struct {
 	reply handle.Reply
 	key   int16
 	began time.Time
+	size  int // bytes that it holds while it waits
 }
 
 // serve ends when the client does, when it sends what is no request, or when ctx ends.
 func (c *connection) serve(ctx context.Context) {
 	ctx, gone := context.WithCancel(ctx)
 	defer gone()
+	c.server.handlers.Connected(c.session)
+	err := c.server.handlers.Muted(ctx, c.session) // before the work of a handshake
+	defer c.limit(gone)()
+	if err == nil {
+		err = c.greet(ctx)
+	}
+	if err != nil {
+		_ = c.raw.Close()
+		c.report(err)
+		return
+	}
+	c.queued.lower = make(chan struct{}, 1)
 	answers := make(chan answer, pipelined) // closed by the reading below
 	var writing sync.WaitGroup
 	writing.Go(func() { c.write(ctx, gone, answers) })
-	err := c.read(ctx, answers)
+	err = c.read(ctx, answers)
 	close(answers)
-	if !errors.Is(err, wire.ErrStopped) {
+	if _, farewell := errors.AsType[*handle.FarewellError](err); !farewell && !errors.Is(err, wire.ErrStopped) {
 		gone() // nobody is there to wait for the answers
 	}
 	writing.Wait()
-	_ = c.conn.Close()
+	if c.tls != nil {
+		_ = c.tls.Close() // says farewell
+	}
+	_ = c.raw.Close()
 	c.report(err)
 }
 
 // read takes requests and acts on them.
 func (c *connection) read(ctx context.Context, answers chan<- answer) error {
 	for {
+		if err := c.server.handlers.Muted(ctx, c.session); err != nil {
+			return err
+		}
 		frame, err := c.in.Next(ctx)
 		if err != nil {
 			return err
 		}
 		began := time.Now()
-		header, reply, err := c.server.handlers.Handle(ctx, frame, c.peer)
-		if err != nil {
-			return err
+		header, reply, bad := c.server.handlers.Handle(ctx, frame, c.session)
+		if bad != nil && reply == nil {
+			return bad
 		}
+		c.passed()
 		if reply == nil {
 			c.server.metrics.answered(header.Key, began)
 			continue
 		}
+		size := 0
+		if s, ok := reply.(handle.Sized); ok {
+			size = s.Size()
+		}
+		c.queued.add(size)
 		select {
-		case answers <- answer{reply, header.Key, began}:
+		case answers <- answer{reply, header.Key, began, size}:
 		case <-ctx.Done():
 			reply.Drop()
 			return ctx.Err()
+		}
+		if bad != nil {
+			return bad // behind its answer
+		}
+		if err := c.queued.wait(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -83,9 +166,10 @@ func (c *connection) write(ctx context.Context, gone func(), answers <-chan answ
 		}
 		if err := a.reply.Send(ctx, c.out); err != nil {
 			gone()
-			_ = c.conn.Close() // ends the reading too
+			_ = c.raw.Close() // ends the reading too
 			continue
 		}
+		c.queued.remove(a.size)
 		c.server.metrics.answered(a.key, a.began)
 	}
 }
@@ -93,12 +177,20 @@ func (c *connection) write(ctx context.Context, gone func(), answers <-chan answ
 // report says once why a connection was closed, if that is anybody's business.
 func (c *connection) report(err error) {
 	var garbage *wire.GarbageError
+	var noTLS tls.RecordHeaderError
+	var farewell *handle.FarewellError
 	var refused *handle.RefusedError
 	var network net.Error
 	why := "error"
 	switch {
+	case c.late.Load():
+		why, err = "login", fmt.Errorf("it did not log in within %v", loginTime)
 	case errors.Is(err, context.Canceled), errors.Is(err, wire.ErrStopped):
 		return // the broker goes
+	case errors.As(err, &noTLS):
+		why, err = "garbage", fmt.Errorf("not a TLS hello: %q; this listener speaks TLS", noTLS.RecordHeader[:])
+	case errors.As(err, &farewell):
+		why = "login"
 	case errors.As(err, &garbage):
 		why = "garbage"
 	case errors.As(err, &refused):
@@ -109,5 +201,5 @@ func (c *connection) report(err error) {
 		return // the client went
 	}
 	c.server.metrics.closed.WithLabelValues(why).Inc()
-	c.server.log.warn("closed a connection", "peer", c.peer.Remote, "error", err)
+	c.server.log.warn("closed a connection", "peer", c.peer.Remote, "listener", c.door.name, "error", err)
 }

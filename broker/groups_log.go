@@ -2,9 +2,11 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/loghaul/loghaul/broker/commitlog"
+	"github.com/loghaul/loghaul/broker/group"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -17,7 +19,21 @@ type groupsLog struct{ log *commitlog.Log }
 // Append writes one batch and says where it lies.
 func (g groupsLog) Append(batch []byte) (first, last record.Offset, err error) {
 	a, err := g.log.Append(batch)
-	return a.Base, a.Last, err
+	return a.Base, a.Last, fenced(err)
+}
+
+// AppendMarker ends a transaction.
+func (g groupsLog) AppendMarker(producerID int64, epoch int16, commit bool) (record.Offset, error) {
+	a, err := g.log.AppendMarker(commitlog.Marker{ProducerID: producerID, Epoch: epoch, Commit: commit})
+	return a.Last, fenced(err)
+}
+
+// fenced says in the groups' words that a newer producer has been seen.
+func fenced(err error) error {
+	if errors.Is(err, commitlog.ErrInvalidProducerEpoch) {
+		return fmt.Errorf("%w: %w", group.ErrProducerFenced, err)
+	}
+	return err
 }
 
 // WaitDurable waits for the disk.

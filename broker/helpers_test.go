@@ -19,15 +19,19 @@ func TestMain(m *testing.M) {
 	if spec := os.Getenv(childEnv); spec != "" {
 		runChild(spec)
 	}
+	if addr := os.Getenv(crowdEnv); addr != "" {
+		dialMany(addr)
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
 }
 
 // running is a broker that serves a test.
 type running struct {
-	t    *testing.T
-	addr string
-	stop func() error // drains and waits
-	log  *logLines
+	t     *testing.T
+	addr  string
+	addrs []string     // of all listeners, NAME://ADDRESS
+	stop  func() error // drains and waits
+	log   *logLines
 }
 
 // start runs a broker on a free port over dir until the test ends, or stop.
@@ -55,7 +59,7 @@ func start(t *testing.T, cfg broker.Config) *running {
 		t.Fatalf("broker ended before it was ready: %v", err)
 	}
 	var once sync.Once
-	r := &running{t: t, addr: b.Addr(), log: lines}
+	r := &running{t: t, addr: b.Addr(), addrs: b.Addrs(), log: lines}
 	r.stop = func() (err error) {
 		once.Do(func() {
 			cancel()

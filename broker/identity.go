@@ -1,8 +1,11 @@
 package broker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -30,20 +33,34 @@ type identity struct {
 }
 
 // begin reads the identity of the data folder, or makes one, and enters a new leader epoch, durable when it returns:
-// records of two starts must never carry the same one.
-func begin(dir string) (identity, error) {
+// records of two starts must never carry the same one. Where the file does not say which was the last one, the logs do.
+func begin(dir, clusterID string, log *slog.Logger) (identity, error) {
 	path := filepath.Join(dir, metaFile)
-	id := identity{clusterID: topics.NewID().String(), directoryID: topics.NewID().String(), epoch: -1}
+	id := identity{directoryID: topics.NewID().String(), epoch: -1}
 	data, err := os.ReadFile(path)
+	lost := errors.Is(err, os.ErrNotExist)
 	if err == nil {
 		err = id.parse(string(data))
-	} else if errors.Is(err, os.ErrNotExist) {
+	} else if lost {
 		err = nil
 	}
 	if err != nil {
-		return id, fmt.Errorf("reading %s: %w", path, err)
+		return id, fmt.Errorf("reading %s: %w: put back a copy, or remove it for a new cluster id with the leader epoch of the logs", path, err)
+	}
+	if id.epoch < 0 {
+		id.epoch = lastEpoch(dir)
 	}
 	id.epoch++
+	if lost {
+		id.clusterID = cmp.Or(clusterID, topics.NewID().String())
+	}
+	if lost && id.epoch > 0 {
+		log.Warn(metaFile+" is gone and there are logs: the folder has a new cluster id, and the leader epoch goes on from that of the logs",
+			"file", path, "cluster", id.clusterID, "epoch", id.epoch)
+	}
+	if clusterID != "" && clusterID != id.clusterID {
+		log.Warn("the folder has a cluster id of its own, which stays", "cluster", id.clusterID, "asked", clusterID)
+	}
 	content := fmt.Sprintf("version=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\nleader.epoch=%d\n",
 		id.clusterID, handle.NodeID, id.directoryID, id.epoch)
 	if err := durable.Replace(path, []byte(content), 0o640); err != nil {
@@ -52,7 +69,27 @@ func begin(dir string) (identity, error) {
 	return id, nil
 }
 
-// parse takes what the file says over what is there.
+// lastEpoch is the highest leader epoch that a log of the folder was written under, -1 where there is none. It is
+// looked for when meta.properties does not know it; what cannot be read here is told when the log is opened.
+func lastEpoch(dir string) int32 {
+	last := int32(-1)
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name(), "leader-epoch-checkpoint"))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(data)) {
+			epoch, _, entry := strings.Cut(strings.TrimSpace(line), " ") // EPOCH OFFSET, below two lines with one number
+			if n, err := strconv.ParseInt(epoch, 10, 32); err == nil && entry && n < math.MaxInt32 {
+				last = max(last, int32(n))
+			}
+		}
+	}
+	return last
+}
+
+// parse takes what the file says over what is there. Kafka's own file has no leader epoch.
 func (id *identity) parse(content string) error {
 	for line := range strings.Lines(content) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -63,14 +100,14 @@ func (id *identity) parse(content string) error {
 			id.directoryID = value
 		case "leader.epoch":
 			n, err := strconv.ParseInt(value, 10, 32)
-			if err != nil || n < 0 {
-				return fmt.Errorf("leader.epoch is %q, not a number", value)
+			if err != nil || n < 0 || n == math.MaxInt32 {
+				return fmt.Errorf("leader.epoch is %q, not a number of starts", value)
 			}
 			id.epoch = int32(n)
 		}
 	}
 	if id.clusterID == "" {
-		return errors.New("cluster.id is empty")
+		return errors.New("it is damaged: there is no cluster.id in it")
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/loghaul/loghaul/broker"
+	"github.com/loghaul/loghaul/internal/testca"
 )
 
 // kcat runs kcat against the broker; where it is not installed the test is skipped, except in CI.
@@ -91,6 +92,19 @@ func TestKcatInAGroupGoesOnWhereItStopped(t *testing.T) {
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
 			t.Errorf("lines %d to %d: got %q", part[0], part[1], got)
+		}
+	}
+}
+
+func TestKcatLogsInWithEveryMechanism(t *testing.T) {
+	ca := testca.New(t)
+	r := start(t, broker.Config{Data: withUser(t), Listen: []string{"SASL_SSL://127.0.0.1:0"}, Settings: map[string]string{"ssl.keystore.location": ca.Store("broker")}})
+	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
+		login := []string{"-t", mechanism, "-X", "security.protocol=SASL_SSL", "-X", "ssl.ca.location=" + ca.File, "-X", "sasl.mechanisms=" + mechanism,
+			"-X", "sasl.username=alice", "-X", "sasl.password=wonder land"}
+		r.kcat("one\ntwo\n", append(login, "-P")...)
+		if got := r.kcat("", append(login, "-C", "-e", "-q")...); got != "one\ntwo\n" {
+			t.Errorf("%s: %q came back", mechanism, got)
 		}
 	}
 }

@@ -79,8 +79,11 @@ func TestBadBatchesAreRefusedWithKafkasCodes(t *testing.T) {
 		{"a sound packed batch", "web_log", 1, packed, 0},
 		{"a flipped value", "web_log", -1, flip(good, len(good)-3), 2},
 		{"a flipped checksum", "web_log", -1, flip(good, 18), 2},
-		{"format 1", "web_log", -1, nil, 2},
-		{"three bytes", "web_log", -1, good[:3], 2},
+		{"format 1", "web_log", -1, edit(good, func(b []byte) { b[16] = 1 }), 87},
+		{"format 3", "web_log", -1, edit(good, func(b []byte) { b[16] = 3 }), 2},
+		{"three bytes", "web_log", -1, good[:3], 87},
+		{"a length below a header's", "web_log", -1, func() []byte { b := append([]byte(nil), good[:50]...); b[11] = 38; return b }(), 2},
+		{"a base offset", "web_log", -1, edit(good, func(b []byte) { b[7] = 5 }), 87},
 		{"null", "web_log", -1, nil, 87},
 		{"a cut batch", "web_log", -1, good[:len(good)-1], 87},
 		{"two batches", "web_log", -1, append(append([]byte(nil), good...), good...), 87},
@@ -89,16 +92,12 @@ func TestBadBatchesAreRefusedWithKafkasCodes(t *testing.T) {
 		{"both lie alike", "web_log", -1, edit(good, func(b []byte) { binary.BigEndian.PutUint32(b[57:], 4); binary.BigEndian.PutUint32(b[23:], 3) }), 87},
 		{"a packed batch that lies", "web_log", -1, edit(packed, func(b []byte) { binary.BigEndian.PutUint32(b[57:], 2); binary.BigEndian.PutUint32(b[23:], 1) }), 87},
 		{"a control batch", "web_log", -1, edit(good, func(b []byte) { b[22] |= 0x20 }), 87},
-		{"a transactional batch", "web_log", -1, edit(good, func(b []byte) { b[22] |= 0x10 }), 48},
+		{"a transactional batch without an id", "web_log", -1, edit(good, func(b []byte) { b[22] |= 0x10 }), 53},
 		{"an unknown codec", "web_log", -1, edit(good, func(b []byte) { b[22] |= 7 }), 76},
 		{"acks 2", "web_log", 2, good, 21},
 		{"no such topic", "nothing", -1, good, 3},
 		{"the broker's own topic", "__consumer_offsets", -1, good, 17},
 	} {
-		if c.name == "format 1" {
-			c.records = append([]byte(nil), good...)
-			c.records[16] = 1
-		}
 		if got := put(t, conn, 8, c.topic, 0, c.acks, c.records); got.ErrorCode != c.want || (c.want != 0) != (got.BaseOffset < 0) {
 			t.Errorf("%s: code %d at offset %d, want %d", c.name, got.ErrorCode, got.BaseOffset, c.want)
 		}
@@ -248,9 +247,9 @@ func TestUnservedRequestsCloseTheConnectionWithOneLine(t *testing.T) {
 		version int16
 		req     kmsg.Request
 	}{
-		{"Produce (key 0) version 2", 2, produceRequest("web_log", 0, -1, batch)},
-		{"Fetch (key 1) version 3", 3, kmsg.NewPtrFetchRequest()},
-		{"AddPartitionsToTxn (key 24) version 0", 0, kmsg.NewPtrAddPartitionsToTxnRequest()},
+		{"Produce (key 0) version 12", 12, produceRequest("web_log", 0, -1, batch)},
+		{"Fetch (key 1) version 17", 17, kmsg.NewPtrFetchRequest()},
+		{"LeaderAndISR (key 4) version 0", 0, kmsg.NewPtrLeaderAndISRRequest()},
 		{"Metadata (key 3) version 14", 14, kmsg.NewPtrMetadataRequest()},
 	} {
 		conn := r.raw()

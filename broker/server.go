@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/loghaul/loghaul/broker/handle"
+	"github.com/loghaul/loghaul/broker/topics"
 	"github.com/loghaul/loghaul/broker/wire"
 	"github.com/loghaul/loghaul/internal/listen"
 )
@@ -22,58 +24,84 @@ const (
 
 // server takes connections on all listeners.
 type server struct {
-	handlers  *handle.Handlers // set before run
-	listeners []net.Listener
-	endpoints []endpoint // by listener
-	budget    *wire.Budget
-	maxFrame  int
-	idle      time.Duration
-	most      int // connections
-	metrics   *metrics
-	log       *quietLog
+	handlers *handle.Handlers // set before run
+	security security
+	doors    []*door
+	budget   *wire.Budget
+	maxFrame int
+	idle     time.Duration
+	perPeer  map[string]int64 // connections at a time from some addresses
+	settings *topics.Settings
+	metrics  *metrics
+	log      *quietLog
 
 	mu struct {
 		sync.Mutex
-		open map[*connection]struct{}
+		open   map[*connection]struct{}
+		byPeer map[string]int // of them, by address
+		byDoor map[*door]int  // of them, by listener
 	}
 }
 
 // listen opens all listeners, or none.
 func (b *Broker) listen(ctx context.Context) (*server, error) {
-	all, err := endpoints(b.cfg.Listen, b.cfg.Advertise)
+	all, err := b.cfg.endpoints(b.settings)
 	if err != nil {
 		return nil, err
 	}
 	set := b.settings
-	s := &server{endpoints: all, metrics: b.metrics, log: &quietLog{log: b.cfg.Logger},
-		maxFrame: int(set.Int("socket.request.max.bytes")), idle: set.Millis("connections.max.idle.ms"), most: int(set.Int("max.connections"))}
-	s.mu.open = map[*connection]struct{}{}
+	s := &server{settings: set, metrics: b.metrics, log: &quietLog{log: b.cfg.Logger},
+		maxFrame: int(set.Int("socket.request.max.bytes")), idle: set.Millis("connections.max.idle.ms")}
+	s.mu.open, s.mu.byPeer, s.mu.byDoor = map[*connection]struct{}{}, map[string]int{}, map[*door]int{}
+	if s.perPeer, err = perPeer(set.Text("max.connections.per.ip.overrides")); err != nil {
+		return nil, fmt.Errorf("max.connections.per.ip.overrides: %w", err)
+	}
 	budget := int(set.Int("queued.max.request.bytes"))
 	if budget < 0 {
 		budget = defaultBudget
 	}
 	s.budget = wire.NewBudget(budget, s.maxFrame)
+	if s.security, err = b.openSecurity(); err != nil {
+		return nil, err
+	}
 	for _, e := range all {
-		l, err := listen.Listen(ctx, "tcp", e.listen, b.cfg.ListenFlag)
+		d := &door{endpoint: e}
+		if err = s.limits(d); err == nil {
+			err = b.guard(d, s.security)
+		}
+		if err == nil {
+			d.Listener, err = listen.Listen(ctx, "tcp", e.listen, e.source)
+		}
 		if err != nil {
 			s.closeListeners()
 			return nil, err
 		}
-		s.listeners = append(s.listeners, l)
-		if tcp, ok := l.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-			b.cfg.Logger.Warn("LISTENING BEYOND THIS MACHINE WITHOUT TLS OR PASSWORDS: whoever reaches this port can read, write and delete"+
-				" every topic; listen on 127.0.0.1 or keep strangers away with a firewall", "listen", l.Addr().String())
-		}
+		s.doors = append(s.doors, d)
+		d.warnOf(b.cfg.Logger, s.security)
 	}
+	if left := skipped(set); len(left) > 0 && len(b.cfg.Listen) == 0 {
+		b.cfg.Logger.Info("listeners for controllers are left out, this broker is its own controller", "listeners", strings.Join(left, ","))
+	}
+	b.tellListeners(s.doors)
+	s.warnOfOthers(b.cfg.Logger)
 	return s, nil
 }
 
 // addr is the real address of the first listener.
-func (s *server) addr() string { return s.listeners[0].Addr().String() }
+func (s *server) addr() string { return s.doors[0].Addr().String() }
+
+// addrs are the real addresses by the listeners' names, in order.
+func (s *server) addrs() []string {
+	var list []string
+	for _, d := range s.doors {
+		list = append(list, d.name+"://"+d.Addr().String())
+	}
+	return list
+}
 
 func (s *server) closeListeners() {
-	for _, l := range s.listeners {
-		_ = l.Close()
+	for _, d := range s.doors {
+		_ = d.Close()
 	}
 }
 
@@ -82,20 +110,26 @@ func (s *server) closeListeners() {
 func (s *server) run(ctx context.Context, giveUp func()) error {
 	life, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
+	following, unfollow := context.WithCancel(ctx) // of certificates: new connections need them, those that are open do not
+	defer unfollow()
 	var accepting, serving sync.WaitGroup
-	failed := make(chan error, len(s.listeners))
-	for i, l := range s.listeners {
+	failed := make(chan error, len(s.doors))
+	for _, d := range s.doors {
 		accepting.Go(func() {
-			if err := s.accept(ctx, life, l, s.endpoints[i], &serving); err != nil {
+			if err := s.accept(ctx, life, d, &serving); err != nil {
 				failed <- err
 			}
 		})
+		if d.certs != nil {
+			accepting.Go(func() { _ = d.certs.Run(following) }) // never fails
+		}
 	}
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	unfollow()
 	s.closeListeners()
 	accepting.Wait()
 	s.drain(kill, giveUp, &serving)
@@ -103,9 +137,9 @@ func (s *server) run(ctx context.Context, giveUp func()) error {
 }
 
 // accept takes connections from one listener. Only its closing ends it.
-func (s *server) accept(ctx, life context.Context, l net.Listener, e endpoint, serving *sync.WaitGroup) error {
+func (s *server) accept(ctx, life context.Context, d *door, serving *sync.WaitGroup) error {
 	for {
-		conn, err := l.Accept()
+		conn, err := d.Accept()
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
@@ -113,16 +147,16 @@ func (s *server) accept(ctx, life context.Context, l net.Listener, e endpoint, s
 			}
 			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("accepting on %s: %w", l.Addr(), err)
+			return fmt.Errorf("accepting on %s: %w", d.Addr(), err)
 		case err != nil:
-			s.log.warn("accepting a connection; trying again", "listen", l.Addr().String(), "error", err)
+			s.log.warn("accepting a connection; trying again", "listen", d.Addr().String(), "error", err)
 			select {
 			case <-time.After(acceptPause):
 			case <-ctx.Done():
 			}
 			continue
 		}
-		c := s.newConnection(conn, e)
+		c := s.newConnection(conn, d)
 		if c == nil {
 			continue
 		}
@@ -131,29 +165,6 @@ func (s *server) accept(ctx, life context.Context, l net.Listener, e endpoint, s
 			c.serve(life)
 		})
 	}
-}
-
-// newConnection enters a connection into the list, or closes it when there are too many.
-func (s *server) newConnection(conn net.Conn, e endpoint) *connection {
-	c := &connection{server: s, conn: conn, in: wire.NewFrames(conn, s.budget, s.maxFrame, s.idle), out: wire.NewOut(conn), peer: peerOf(conn, e)}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.mu.open) >= s.most {
-		_ = conn.Close()
-		s.metrics.closed.WithLabelValues("max.connections").Inc()
-		s.log.warn("refused a connection: max.connections are open", "peer", c.peer.Remote, "max", s.most)
-		return nil
-	}
-	s.mu.open[c] = struct{}{}
-	s.metrics.connections.Inc()
-	return c
-}
-
-func (s *server) forget(c *connection) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.mu.open, c)
-	s.metrics.connections.Dec()
 }
 
 // drain lets every connection answer what it has read, then ends it; what takes too long is cut off.
@@ -173,7 +184,7 @@ func (s *server) drain(kill, giveUp func(), serving *sync.WaitGroup) {
 	case <-time.After(drainTime):
 	}
 	kill()
-	s.each(func(c *connection) { _ = c.conn.Close() })
+	s.each(func(c *connection) { _ = c.raw.Close() })
 	<-done
 }
 
@@ -183,15 +194,4 @@ func (s *server) each(f func(*connection)) {
 	for c := range s.mu.open {
 		f(c)
 	}
-}
-
-// peerOf says who is at the other end and how it reaches us: by the advertised address, or the one that it dialled.
-func peerOf(conn net.Conn, e endpoint) handle.Peer {
-	p := handle.Peer{Remote: conn.RemoteAddr().String(), Host: e.host, Port: e.port}
-	if p.Host == "" {
-		if tcp, ok := conn.LocalAddr().(*net.TCPAddr); ok {
-			p.Host, p.Port = tcp.IP.String(), int32(tcp.Port)
-		}
-	}
-	return p
 }

@@ -28,11 +28,11 @@ func parseTopicSpec(s string) (topicSpec, error) {
 	errs := []error{topics.CheckName(spec.name)}
 	var err error
 	if spec.partitions, err = strconv.Atoi(parts[1]); err != nil || spec.partitions < 1 {
-		errs = append(errs, fmt.Errorf("%q must be a number of partitions", parts[1]))
+		errs = append(errs, fmt.Errorf("%q must be a number of partitions, at least 1", parts[1]))
 	}
 	if len(parts) > 2 {
 		if spec.replicas, err = strconv.Atoi(parts[2]); err != nil || spec.replicas < 1 {
-			errs = append(errs, fmt.Errorf("%q must be a number of replicas", parts[2]))
+			errs = append(errs, fmt.Errorf("%q must be a number of replicas, at least 1", parts[2]))
 		}
 	}
 	if len(parts) > 3 {

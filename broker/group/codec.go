@@ -66,22 +66,24 @@ func (g *group) encode(shares map[MemberID][]byte, now time.Time) []byte {
 	return v.AppendTo(nil)
 }
 
-// read applies one record of the log to the groups that are being loaded.
-func (c *Coordinator) read(rec *record.Record) error {
+// read applies one record of the log, of a batch with that header, to the groups that are being loaded.
+func (c *Coordinator) read(h record.Header, rec *record.Record) error {
 	if len(rec.Key) < 2 {
 		return fmt.Errorf("key of %d bytes", len(rec.Key))
 	}
 	switch version := int16(binary.BigEndian.Uint16(rec.Key)); version {
 	case 0, 1:
-		return c.readOffset(rec)
+		return c.readOffset(h, rec)
 	case 2:
 		return c.readMetadata(rec)
+	case kindEpoch, kindMember, kindAim, kindTarget, kindCurrent, kindPattern:
+		return c.readConsumer(rec)
 	default:
 		return nil // of a kind that is not ours
 	}
 }
 
-func (c *Coordinator) readOffset(rec *record.Record) error {
+func (c *Coordinator) readOffset(h record.Header, rec *record.Record) error {
 	var k kmsg.OffsetCommitKey
 	if err := k.ReadFrom(rec.Key); err != nil {
 		return fmt.Errorf("reading an offset's key: %w", err)
@@ -98,7 +100,7 @@ func (c *Coordinator) readOffset(rec *record.Record) error {
 		return fmt.Errorf("reading an offset of group %q: %w", k.Group, err)
 	}
 	got := Committed{Offset: record.Offset(v.Offset), LeaderEpoch: v.LeaderEpoch, Metadata: v.Metadata,
-		Time: time.UnixMilli(v.CommitTimestamp)}
+		Time: time.UnixMilli(v.CommitTimestamp), log: rec.Offset}
 	if v.Version < 3 {
 		got.LeaderEpoch = -1
 	}
@@ -108,13 +110,48 @@ func (c *Coordinator) readOffset(rec *record.Record) error {
 	g := c.loaded(ID(k.Group))
 	p := g.offsets[at]
 	if p == nil {
-		p = &offset{known: true}
+		p = &offset{}
 		g.offsets[at] = p
 	}
-	p.now = got
-	size := offsetSize(at, got.Metadata)
-	c.use.offsets.Add(size - p.bytes)
-	p.bytes = size
+	if h.Transactional() {
+		c.reopen(g, h, move{at, p, got})
+		return nil
+	}
+	if p.known && p.now.again(got) {
+		return nil
+	}
+	p.move(got)
+	g.measure(at, p)
+	return nil
+}
+
+// reopen takes up a transaction's commit that was read from the log.
+func (c *Coordinator) reopen(g *group, h record.Header, m move) {
+	t := g.txns[h.ProducerID]
+	if t == nil {
+		t = &openTxn{offsets: map[Partition]Committed{}}
+	}
+	t.producer = record.Producer{ID: h.ProducerID, Epoch: h.ProducerEpoch, Sequence: -1}
+	c.txns.add(g, t)
+	if was, ok := t.offsets[m.at]; ok && was.again(m.to) {
+		return
+	}
+	g.pend(t, m)
+}
+
+// readMarker ends the transactions of a producer as a control record of the log says.
+func (c *Coordinator) readMarker(h record.Header, rec *record.Record) error {
+	var k kmsg.ControlRecordKey
+	if err := k.ReadFrom(rec.Key); err != nil {
+		return fmt.Errorf("reading a marker's key: %w", err)
+	}
+	if k.Type != kmsg.ControlRecordKeyTypeAbort && k.Type != kmsg.ControlRecordKeyTypeCommit {
+		return nil // not about transactions
+	}
+	for g, t := range c.txns.byProducer[h.ProducerID] {
+		t.commit = k.Type == kmsg.ControlRecordKeyTypeCommit
+		g.endTxn(t)
+	}
 	return nil
 }
 

@@ -13,6 +13,7 @@ type CommitRequest struct {
 	Member     MemberID
 	Instance   InstanceID
 	Generation Generation // -1 with an empty Member: not a member, allowed while the group has none
+	Epochs     bool       // Generation may be the epoch of a consumer group's member (OffsetCommit v9+)
 	Offsets    []Commit
 }
 
@@ -42,11 +43,11 @@ func (c *Coordinator) Commit(r CommitRequest) *PendingCommit {
 	}
 	g := c.acquire(r.Group, r.Generation < 0)
 	if g == nil {
-		p.refuse(ErrIllegalGeneration)
+		p.refuse(r.noGroup())
 		return p
 	}
 	defer c.release(g)
-	if err := g.mayCommit(r); err != nil {
+	if err := g.mayCommit(r, false); err != nil {
 		p.refuse(err)
 		return p
 	}
@@ -57,6 +58,17 @@ func (c *Coordinator) Commit(r CommitRequest) *PendingCommit {
 	}
 	p.done = done
 	return p
+}
+
+// noGroup says why a commit finds no group.
+func (r *CommitRequest) noGroup() error {
+	switch {
+	case r.Generation < 0:
+		return ErrNoRoom
+	case r.Epochs:
+		return ErrNotFound
+	}
+	return ErrIllegalGeneration
 }
 
 // Wait returns when the offsets are durable, or with the reason why they are not, or when ctx ends: then
@@ -84,16 +96,19 @@ func (p *PendingCommit) refuse(err error) {
 
 // mayCommit says whether this request may move the group's offsets now. A group without members takes
 // the commits of those who manage their partitions themselves; a group that is gathering its members
-// still takes those of the generation that ends, and none between that and the new assignment.
-func (g *group) mayCommit(r CommitRequest) error {
-	if r.Generation < 0 && r.Member == "" && r.Instance == "" {
-		if g.state == Empty {
-			return nil
-		}
-		return ErrUnknownMember
+// still takes those of the generation that ends, and none between that and the new assignment. A
+// transaction's commit need not name a member (before TxnOffsetCommit v3 it could not), and is not held
+// up by a new assignment.
+func (g *group) mayCommit(r CommitRequest, txn bool) error {
+	if g.roster != nil {
+		return g.mayCommitConsumer(r, txn)
 	}
-	if r.Generation < 0 && g.state == Empty {
+	anonymous := r.Generation < 0 && r.Member == "" && r.Instance == ""
+	switch {
+	case r.Generation < 0 && g.state == Empty, anonymous && txn:
 		return nil
+	case anonymous:
+		return ErrUnknownMember
 	}
 	m, err := g.check(r.Member, r.Instance)
 	if err != nil {
@@ -102,6 +117,9 @@ func (g *group) mayCommit(r CommitRequest) error {
 	if r.Generation != g.generation {
 		return ErrIllegalGeneration
 	}
+	if txn {
+		return nil
+	}
 	g.alive(m)
 	if g.state == CompletingRebalance {
 		return ErrRebalancing
@@ -109,13 +127,17 @@ func (g *group) mayCommit(r CommitRequest) error {
 	return nil
 }
 
-// commit appends the offsets that are in order; done gets one answer when they are durable. The group's
-// lock is held from the check above to the append, so the log has the commits in the group's order.
-func (g *group) commit(list []Commit, done chan error) error {
+// move is one offset's way to a new value.
+type move struct {
+	at    Partition
+	place *offset
+	to    Committed
+}
+
+// moves are the entries of a request that are in order; the others get their Err.
+func (g *group) moves(list []Commit) []move {
 	now := time.Now()
-	var entries []entry
-	var places []*offset
-	var values []Committed
+	var moves []move
 	for i := range list {
 		e := &list[i]
 		if e.Err != nil {
@@ -129,31 +151,51 @@ func (g *group) commit(list []Commit, done chan error) error {
 		if e.Retention > 0 {
 			v.Expire = now.Add(e.Retention)
 		}
-		entries = append(entries, entry{offsetKey(g.id, e.Partition), offsetValue(v)})
-		places, values = append(places, place), append(values, v)
+		moves = append(moves, move{e.Partition, place, v})
 	}
-	if len(entries) == 0 {
+	return moves
+}
+
+// entriesOf are the records of some moves.
+func entriesOf(id ID, moves []move) []entry {
+	list := make([]entry, len(moves))
+	for i, m := range moves {
+		list[i] = entry{offsetKey(id, m.at), offsetValue(m.to)}
+	}
+	return list
+}
+
+// commit appends the offsets that are in order; done gets one answer when they are durable. The group's
+// lock is held from the check above to the append, so the log has the commits in the group's order.
+func (g *group) commit(list []Commit, done chan error) error {
+	moves := g.moves(list)
+	if len(moves) == 0 {
 		done <- nil
 		return nil
 	}
-	err := g.c.writer.append(entries, func(err error) {
+	last, err := g.c.writer.appendAs(record.NoProducer, entriesOf(g.id, moves), func(err error) {
 		g.mu.Lock()
-		for i, p := range places {
-			p.settle(values[i], err)
+		for _, m := range moves {
+			m.place.inFlight--
+			if err == nil {
+				m.place.move(m.to)
+			}
 		}
 		if err != nil {
-			g.forgetUnknown()
+			g.forgetUnknown(moves)
 		}
 		g.c.release(g)
 		done <- err // has room for it: this is the only answer
 	})
 	if err != nil {
-		g.forgetUnknown()
+		g.forgetUnknown(moves)
 		return err
 	}
-	for i, p := range places {
-		p.newest = values[i]
-		p.inFlight++
+	for i := range moves { // nobody reads them before the group's lock is free
+		m := &moves[i]
+		m.to.log = last
+		m.place.newest = m.to
+		m.place.inFlight++
 	}
 	return nil
 }

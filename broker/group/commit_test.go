@@ -108,7 +108,7 @@ func TestOnePartitionRefusedDoesNotRefuseTheOthers(t *testing.T) {
 		if r.Offsets[0].Err != nil || !errors.Is(r.Offsets[1].Err, ErrMetadataTooLong) || !errors.Is(r.Offsets[2].Err, mine) {
 			t.Fatalf("errors %v, %v, %v", r.Offsets[0].Err, r.Offsets[1].Err, r.Offsets[2].Err)
 		}
-		found, err := c.Fetch("g", []Partition{{"t", 0}, {"t", 1}, {"u", 0}}, false)
+		found, err := c.Fetch(FetchRequest{Group: "g", Partitions: []Partition{{"t", 0}, {"t", 1}, {"u", 0}}})
 		if err != nil || len(found) != 1 {
 			t.Fatalf("fetched %v, %v, want one partition", found, err)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/loghaul/loghaul/broker/group/assign"
 )
 
 // MaxIDBytes is the longest group id taken, in bytes. Kafka has no limit but that of its strings.
@@ -23,11 +25,31 @@ type Config struct {
 	InitialDelay time.Duration
 	// MaxMembers bounds one group's members (group.max.size) [10000].
 	MaxMembers int
-	// MaxMemberBytes bounds what the members of all groups hold: ids, subscriptions, assignments, in bytes [256 MiB].
+	// ConsumerSession is how long a member of a consumer group (KIP-848) may say nothing
+	// (group.consumer.session.timeout.ms) [45 s].
+	ConsumerSession time.Duration
+	// ConsumerInterval is the time between two heartbeats that such a member is told
+	// (group.consumer.heartbeat.interval.ms) [5 s].
+	ConsumerInterval time.Duration
+	// ConsumerTimes says both for one group, which may have times of its own and may get others at any moment; nil: the
+	// two above count for all groups.
+	ConsumerTimes func(group string) (session, interval time.Duration)
+	// MaxConsumers bounds the members of one consumer group (group.consumer.max.size) [10000].
+	MaxConsumers int
+	// Assigners are the ways of assigning that a consumer group's members may wish for, by the names in assign.ByName;
+	// the first is for those who wish nothing (group.consumer.assignors) ["uniform", "range"].
+	Assigners []string
+	// PatternRefresh is how long what a regular expression finds is believed while the topics stay the same: what
+	// members may see can change (group.consumer.regex.refresh.interval.ms) [10 min].
+	PatternRefresh time.Duration
+	// Topics tells the consumer groups which topics there are; nil: none.
+	Topics Topics
+	// MaxMemberBytes bounds what all groups hold beside their offsets: names, members, subscriptions, assignments, in
+	// bytes [256 MiB].
 	MaxMemberBytes int64
 	// MaxOffsetBytes bounds the committed offsets of all groups in memory, in bytes [256 MiB].
 	MaxOffsetBytes int64
-	// MaxMetadata bounds the metadata of one commit, in bytes (offset.metadata.max.bytes) [4096].
+	// MaxMetadata bounds the metadata of one commit, in bytes (offset.metadata.max.bytes) [4096; negative: none].
 	MaxMetadata int
 	// MaxRecord bounds one record of the log, in bytes; a group's assignments are one record [16 MiB].
 	MaxRecord int
@@ -49,7 +71,17 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxSession, 30*time.Minute)
 	def(&c.InitialDelay, 100*time.Millisecond)
 	def(&c.MaxMembers, 10_000)
+	def(&c.ConsumerSession, 45*time.Second)
+	def(&c.ConsumerInterval, 5*time.Second)
+	def(&c.MaxConsumers, 10_000)
+	def(&c.PatternRefresh, 10*time.Minute)
+	if len(c.Assigners) == 0 {
+		c.Assigners = []string{"uniform", "range"}
+	}
 	def(&c.MaxMemberBytes, 256<<20)
+	if c.Topics == nil {
+		c.Topics = noTopics{}
+	}
 	def(&c.MaxOffsetBytes, 256<<20)
 	def(&c.MaxMetadata, 4096)
 	def(&c.MaxRecord, 16<<20)
@@ -80,15 +112,30 @@ func (c Config) Validate() error {
 	}
 	positive("MinSession", int64(c.MinSession))
 	positive("MaxMembers", int64(c.MaxMembers))
+	positive("ConsumerSession", int64(c.ConsumerSession))
+	positive("ConsumerInterval", int64(c.ConsumerInterval))
+	positive("MaxConsumers", int64(c.MaxConsumers))
+	positive("PatternRefresh", int64(c.PatternRefresh))
 	positive("MaxMemberBytes", c.MaxMemberBytes)
 	positive("MaxOffsetBytes", c.MaxOffsetBytes)
-	positive("MaxMetadata", int64(c.MaxMetadata))
 	positive("MaxRecord", int64(c.MaxRecord))
 	positive("Retention", int64(c.Retention))
 	positive("RetentionCheck", int64(c.RetentionCheck))
 	positive("RewriteBytes", c.RewriteBytes)
+	for _, name := range c.Assigners {
+		if assign.ByName[name] == nil {
+			errs = append(errs, fmt.Errorf("Assigners (%s) must be uniform or range", name))
+		}
+	}
 	if c.MaxSession < c.MinSession {
 		errs = append(errs, fmt.Errorf("MaxSession (%s) must not be below MinSession (%s)", c.MaxSession, c.MinSession))
 	}
 	return errors.Join(errs...)
 }
+
+// noTopics is a broker without topics.
+type noTopics struct{}
+
+func (noTopics) Lookup(string) (id TopicID, partitions int32, ok bool) { return id, 0, false }
+func (noTopics) Name(TopicID) (string, bool)                           { return "", false }
+func (noTopics) Names() []string                                       { return nil }

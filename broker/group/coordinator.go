@@ -15,7 +15,9 @@ type Coordinator struct {
 	writer    *writer
 	deadlines *deadlines
 	use       usage
+	txns      openTxns
 	stopped   chan struct{} // closed by Run when it ends
+	matching  sync.Mutex    // held by the group that holds regular expressions against topics; nobody waits for it
 
 	mu struct {
 		sync.Mutex
@@ -32,6 +34,7 @@ func New(cfg Config, log Log) (*Coordinator, error) {
 	c := &Coordinator{cfg: cfg.withDefaults(), log: log, deadlines: newDeadlines(), stopped: make(chan struct{})}
 	c.writer = newWriter(log, c.cfg.RewriteBytes)
 	c.mu.groups = map[ID]*group{}
+	c.txns.byProducer = map[int64]map[*group]*openTxn{}
 	return c, nil
 }
 
@@ -56,12 +59,12 @@ func (c *Coordinator) fire(g *group) {
 }
 
 // acquire returns the group with its lock held; release gives it back. A group that is not there is
-// made when create says so; otherwise nil is returned.
+// made when create says so and there is room for it; otherwise nil is returned.
 func (c *Coordinator) acquire(id ID, create bool) *group {
 	for {
 		c.mu.Lock()
 		g := c.mu.groups[id]
-		if g == nil && create {
+		if g == nil && create && c.use.members.Load()+groupBytes+int64(len(id)) <= c.cfg.MaxMemberBytes {
 			g = newGroup(id, c)
 			c.mu.groups[id] = g
 		}
@@ -94,8 +97,14 @@ func (c *Coordinator) release(g *group) {
 func (c *Coordinator) bury(g *group) {
 	g.become(Dead)
 	c.mu.Lock()
-	delete(c.mu.groups, g.id)
+	c.unlist(g)
 	c.mu.Unlock()
+}
+
+// unlist takes a group out of the list; the caller holds its lock.
+func (c *Coordinator) unlist(g *group) {
+	c.use.members.Add(-groupBytes - int64(len(g.id)))
+	delete(c.mu.groups, g.id)
 }
 
 // all are the groups of this moment, in no order.

@@ -55,7 +55,7 @@ func TestAThousandMembersComeAndGo(t *testing.T) {
 				t.Fatalf("round %d ends with %s, want Empty", round, s)
 			}
 		}
-		if used, stored := c.use.members.Load(), int64(1000); used > stored {
+		if used, stored := c.use.members.Load(), int64(1000+groupBytes); used > stored {
 			t.Fatalf("%d bytes are booked for members that have all gone", used)
 		}
 	})

@@ -32,6 +32,28 @@ var (
 	ErrNoRoom = errors.New("no room for more committed offsets")
 	// ErrTooLarge says that an assignment is larger than one record of the log may be.
 	ErrTooLarge = errors.New("the assignment is too large to be stored")
+	// ErrProducerFenced says that a newer producer has taken over the transactional id.
+	ErrProducerFenced = errors.New("a newer producer has this transactional id now")
+	// ErrTxnEnding says that the producer's transaction is being ended: try again when it has.
+	ErrTxnEnding = errors.New("the transaction is being ended")
+	// ErrUnstable says that a transaction that has not ended may move this offset.
+	ErrUnstable = errors.New("an open transaction may move this offset")
+	// ErrInvalidRequest says that a consumer's heartbeat contradicts itself.
+	ErrInvalidRequest = errors.New("invalid request")
+	// ErrFencedEpoch says that a consumer is not where the group knows it to be: join again, with nothing.
+	ErrFencedEpoch = errors.New("fenced member epoch")
+	// ErrStaleEpoch says that a consumer must learn its new epoch by a heartbeat first.
+	ErrStaleEpoch = errors.New("stale member epoch")
+	// ErrUnreleasedInstance says that another member has this group.instance.id and has not left.
+	ErrUnreleasedInstance = errors.New("group.instance.id is in use")
+	// ErrAssigner says that the broker has no such assigner.
+	ErrAssigner = errors.New("unsupported assigner")
+	// ErrPattern says that a consumer's regular expression cannot be read.
+	ErrPattern = errors.New("invalid regular expression")
+	// ErrOldVersion says that a member of a consumer group speaks with words of before KIP-848.
+	ErrOldVersion = errors.New("members of a consumer group must use OffsetCommit version 9 or above")
+	// ErrSubscribed says that members read the topic whose offsets were to be deleted.
+	ErrSubscribed = errors.New("the group's members subscribe to the topic")
 	// ErrStopped says that the broker is going down: come back when it is up again.
 	ErrStopped = errors.New("the groups are no longer kept: the broker is going down")
 	// ErrNotStored says that the state could not be made durable because the disk is full or has failed.

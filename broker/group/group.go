@@ -28,11 +28,15 @@ const (
 	Stable
 	// Dead is a group that has been removed.
 	Dead
+	// Assigning is a consumer group whose targets are to be computed (KIP-848).
+	Assigning
+	// Reconciling is a consumer group of which some member has not come to its target yet.
+	Reconciling
 )
 
 // String is the state's name in the Kafka protocol.
 func (s State) String() string {
-	return [...]string{"Empty", "PreparingRebalance", "CompletingRebalance", "Stable", "Dead"}[s]
+	return [...]string{"Empty", "PreparingRebalance", "CompletingRebalance", "Stable", "Dead", "Assigning", "Reconciling"}[s]
 }
 
 // group is one consumer group. Its methods expect mu to be held.
@@ -64,17 +68,26 @@ type group struct {
 	topics map[string]bool // subscribed by the members of this generation; nil: not known
 	stored []byte          // the group's last record value in the log; nil: none
 
+	roster *roster // of the consumer protocol; nil: the group is of the classic protocol
+
 	offsets map[Partition]*offset
+	lingers bool               // its last offset was deleted by request: it goes with the next look for what has expired, as in Kafka
+	txns    map[int64]*openTxn // by producer id: transactions that have committed here and not ended
 
 	retime bool // the deadlines must learn when to look at this group next
 }
 
+// groupBytes is what a group holds in memory beside its id, members and offsets, roughly, in bytes.
+const groupBytes = 1024
+
+// newGroup makes a group and counts it until it is taken out of the list.
 func newGroup(id ID, c *Coordinator) *group {
+	c.use.members.Add(groupBytes + int64(len(id)))
 	return &group{
 		id: id, c: c, since: time.Now(),
 		members: map[MemberID]*member{}, instances: map[InstanceID]MemberID{},
 		given: map[MemberID]time.Time{}, unsynced: map[MemberID]bool{},
-		offsets: map[Partition]*offset{},
+		offsets: map[Partition]*offset{}, txns: map[int64]*openTxn{},
 	}
 }
 
@@ -85,8 +98,8 @@ func (g *group) become(s State) {
 
 // vacant says that nothing is left to remember: no member, no offset, nothing in the log.
 func (g *group) vacant() bool {
-	return len(g.members) == 0 && len(g.given) == 0 && len(g.offsets) == 0 &&
-		g.stored == nil && g.state == Empty
+	return !g.lingers && len(g.members) == 0 && len(g.given) == 0 && len(g.offsets) == 0 &&
+		g.stored == nil && g.state == Empty && (g.roster == nil || len(g.roster.consumers) == 0 && g.roster.epoch == 0)
 }
 
 // inOrder are the members in the order of their first join.
@@ -184,8 +197,13 @@ func (g *group) readTopics() {
 	topics := map[string]bool{}
 	for _, m := range g.members {
 		metadata, _ := m.metadata(g.protocol)
+		if len(metadata) < 2 {
+			return
+		}
+		// The topics stand first in every version. What follows is between the clients, some of which
+		// leave out what their version has.
 		var sub kmsg.ConsumerMemberMetadata
-		if err := sub.ReadFrom(metadata); err != nil {
+		if err := sub.ReadFrom(append([]byte{0, 0}, metadata[2:]...)); err != nil {
 			return
 		}
 		for _, t := range sub.Topics {

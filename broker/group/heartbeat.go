@@ -46,23 +46,23 @@ func (c *Coordinator) Leave(id ID, leavers []Leaver) ([]error, error) {
 		return errs, nil
 	}
 	defer c.release(g)
-	gone := 0
-	for i, l := range leavers {
-		if errs[i] = g.leave(l); errs[i] == nil {
-			gone++
-		}
+	if g.roster != nil {
+		return errs, g.leaveConsumers(leavers, errs)
 	}
-	if gone > 0 {
+	before := len(g.members)
+	for i, l := range leavers {
+		errs[i] = g.leave(l)
+	}
+	if len(g.members) < before || g.state == PreparingRebalance { // an id given back may be what the others wait for
 		g.shrunk()
 	}
 	return errs, nil
 }
 
-// leave drops one member; what that means for the others is the caller's to do.
+// leave drops one member, or an id that was given out; what that means for the others is the caller's to do.
 func (g *group) leave(l Leaver) error {
 	if _, ok := g.given[l.Member]; ok {
-		delete(g.given, l.Member)
-		g.retime = true
+		g.takeBack(l.Member)
 		return nil
 	}
 	if l.Instance != "" && l.Member == "" {

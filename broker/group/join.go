@@ -65,10 +65,16 @@ func (c *Coordinator) Join(r JoinRequest) *PendingJoin {
 		return refuse(ErrSessionTimeout)
 	}
 	g := c.acquire(r.Group, r.Member == "")
-	if g == nil {
+	switch {
+	case g == nil && r.Member == "":
+		return refuse(ErrGroupFull)
+	case g == nil:
 		return refuse(ErrUnknownMember)
 	}
 	defer c.release(g)
+	if err := g.declassify(); err != nil {
+		return &PendingJoin{res: JoinResult{Generation: -1}, err: err}
+	}
 	p := &PendingJoin{c: c, g: g, answer: make(chan joinAnswer, 1)}
 	p.m, p.res, p.err = g.join(r, p.answer)
 	return p
@@ -115,7 +121,7 @@ func (g *group) join(r JoinRequest, answer chan joinAnswer) (*member, JoinResult
 		return g.joinNew(r, answer)
 	}
 	if given && r.Instance == "" {
-		delete(g.given, r.Member)
+		g.takeBack(r.Member)
 		return g.add(r.Member, r, answer)
 	}
 	m, err := g.check(r.Member, r.Instance)
@@ -150,11 +156,37 @@ func (g *group) joinNew(r JoinRequest, answer chan joinAnswer) (*member, JoinRes
 	if r.RequireID {
 		// KIP-394: a client that never learns its id because the answer is lost leaves nothing but
 		// this behind, which the end of its session removes.
-		g.given[id] = time.Now().Add(r.Session)
-		g.newcomer, g.retime = true, true
+		if !g.give(id, time.Now().Add(r.Session)) {
+			return nil, JoinResult{Generation: -1}, ErrGroupFull
+		}
+		g.newcomer = true
 		return nil, JoinResult{Member: id, Generation: -1}, ErrMemberIDRequired
 	}
 	return g.add(id, r, answer)
+}
+
+// giveBytes is what an id that was given out holds in memory beside its letters, in bytes.
+const giveBytes = 256
+
+// give remembers an id that may be joined with until then; false when there is no room for it.
+func (g *group) give(id MemberID, until time.Time) bool {
+	size := int64(giveBytes + len(id))
+	if g.c.use.members.Load()+size > g.c.cfg.MaxMemberBytes {
+		return false
+	}
+	g.c.use.members.Add(size)
+	g.given[id] = until
+	g.retime = true
+	return true
+}
+
+// takeBack forgets an id that was given out.
+func (g *group) takeBack(id MemberID) {
+	if _, ok := g.given[id]; ok {
+		g.c.use.members.Add(-int64(giveBytes + len(id)))
+		delete(g.given, id)
+		g.retime = true
+	}
 }
 
 // add makes a member and begins a rebalance for it.

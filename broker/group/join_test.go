@@ -251,3 +251,19 @@ func TestAJoinWhoseConnectionEndsLeavesNobodyWaiting(t *testing.T) {
 		}
 	})
 }
+
+func TestGivingAnIDBackDisturbsNobody(t *testing.T) {
+	world(t, Config{}, func(t *testing.T, c *Coordinator, _ *memLog) {
+		m := gather(t, c, "g", 1)[0]
+		r := request("g", "")
+		r.RequireID = true
+		given, err := c.Join(r).Wait(t.Context())
+		if !errors.Is(err, ErrMemberIDRequired) {
+			t.Fatal(err)
+		}
+		if errs, err := c.Leave("g", []Leaver{{Member: given.Member}}); err != nil || errs[0] != nil {
+			t.Fatal(errs, err)
+		}
+		beat(t, c, "g", m, nil)
+	})
+}

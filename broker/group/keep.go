@@ -35,9 +35,10 @@ func (c *Coordinator) expire(g *group) {
 	if g.state == Dead {
 		return
 	}
+	g.lingers = false
 	var gone []Partition
 	for at, p := range g.offsets {
-		if p.inFlight == 0 && g.expired(at, p.now, time.Now()) {
+		if p.inFlight == 0 && p.pending == 0 && g.expired(at, p.now, time.Now()) {
 			gone = append(gone, at)
 		}
 	}
@@ -56,6 +57,10 @@ func (g *group) expired(at Partition, v Committed, now time.Time) bool {
 		if g.protocolType != "" && g.since.After(since) {
 			since = g.since
 		}
+	case g.roster != nil:
+		if g.subscribes(at.Topic) {
+			return false
+		}
 	case g.state != Stable || g.topics == nil || g.topics[at.Topic]:
 		return false
 	}
@@ -68,12 +73,16 @@ func (g *group) expired(at Partition, v Committed, now time.Time) bool {
 // erase forgets offsets and, if told so, the group itself, here and in the log; done, if there
 // is one, is called when that is durable and takes no lock.
 func (g *group) erase(gone []Partition, all bool, done func(error)) error {
+	g.lingers = g.lingers && !all
 	var entries []entry
 	for _, at := range gone {
 		entries = append(entries, entry{offsetKey(g.id, at), nil})
 	}
 	if all && g.stored != nil {
 		entries = append(entries, entry{metadataKey(g.id), nil})
+	}
+	if all {
+		entries = append(entries, g.rosterTombstones()...)
 	}
 	if len(entries) == 0 {
 		if done != nil {
@@ -90,6 +99,9 @@ func (g *group) erase(gone []Partition, all bool, done func(error)) error {
 	if all {
 		g.c.use.members.Add(-int64(len(g.stored)))
 		g.stored, g.generation = nil, 0
+		if g.roster != nil {
+			g.disband()
+		}
 	}
 	return nil
 }
@@ -127,32 +139,4 @@ func (c *Coordinator) rewrite(ctx context.Context) error {
 	}
 	c.cfg.Logger.Debug("groups' log written anew", "topic", Topic, "before", int64(start), "live_bytes", live, "took", time.Since(began))
 	return nil
-}
-
-// rewriteGroup appends one group's live state, as the log has it: what is in flight included, since the
-// record that carries it may lie before the cut.
-func (c *Coordinator) rewriteGroup(g *group) (int64, chan error, error) {
-	g.mu.Lock()
-	defer c.release(g)
-	if g.state == Dead {
-		return 0, nil, nil
-	}
-	var entries []entry
-	size := int64(0)
-	if g.stored != nil {
-		entries = append(entries, entry{metadataKey(g.id), g.stored})
-		size += int64(len(g.stored))
-	}
-	for at, p := range g.offsets {
-		if v, ok := p.last(); ok {
-			e := entry{offsetKey(g.id, at), offsetValue(v)}
-			entries, size = append(entries, e), size+int64(len(e.key)+len(e.value))
-		}
-	}
-	if len(entries) == 0 {
-		return 0, nil, nil
-	}
-	done := make(chan error, 1)
-	err := c.writer.append(entries, func(err error) { done <- err })
-	return size, done, err
 }

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -11,6 +12,7 @@ type Listing struct {
 	ID           ID
 	ProtocolType string
 	State        State
+	Consumer     bool // of the consumer protocol (KIP-848), else classic
 }
 
 // List returns all groups, ordered by id.
@@ -19,7 +21,7 @@ func (c *Coordinator) List() []Listing {
 	for _, g := range c.all() {
 		g.mu.Lock()
 		if g.state != Dead {
-			list = append(list, Listing{g.id, g.protocolType, g.state})
+			list = append(list, Listing{g.id, g.protocolType, g.state, g.roster != nil})
 		}
 		g.mu.Unlock()
 	}
@@ -47,16 +49,19 @@ type MemberDescription struct {
 	Assignment []byte
 }
 
-// Describe returns one group, or ErrNotFound.
+// Describe returns one group of the classic protocol, or ErrNotFound.
 func (c *Coordinator) Describe(id ID) (Description, error) {
 	if !storableID(id) {
 		return Description{}, ErrInvalidGroup
 	}
 	g := c.acquire(id, false)
 	if g == nil {
-		return Description{}, ErrNotFound
+		return Description{}, fmt.Errorf("%w: Group %s not found.", ErrNotFound, id)
 	}
 	defer c.release(g)
+	if g.roster != nil {
+		return Description{}, fmt.Errorf("%w: Group %s is not a classic group.", ErrNotFound, id)
+	}
 	d := Description{ID: g.id, State: g.state, ProtocolType: g.protocolType}
 	for _, m := range g.inOrder() {
 		md := MemberDescription{ID: m.id, Instance: m.instance, ClientID: m.clientID, Host: m.host}

@@ -28,11 +28,12 @@ func (c *Coordinator) Load(ctx context.Context) error {
 		}
 		bytes += int64(h.Size())
 		c.writer.mu.end = h.NextOffset()
+		read := c.read
 		if h.Control() {
-			return nil
+			read = c.readMarker
 		}
 		return reader.Read(batch, c.cfg.MaxRecord+batchBytes, func(rec *record.Record) error {
-			if err := c.read(rec); err != nil {
+			if err := read(h, rec); err != nil {
 				bad++
 				c.cfg.Logger.Warn("passing over a record of the groups' log", "topic", Topic, "offset", int64(rec.Offset), "err", err)
 			}
@@ -69,6 +70,9 @@ func (g *group) restore(v kmsg.GroupMetadataValue, raw []byte) {
 	}
 	clear(g.members)
 	clear(g.instances)
+	if raw != nil {
+		g.roster = nil
+	}
 	g.generation, g.protocolType, g.protocol, g.leader = Generation(v.Generation), v.ProtocolType, "", ""
 	if v.Protocol != nil {
 		g.protocol = *v.Protocol
@@ -97,8 +101,11 @@ func (g *group) restore(v kmsg.GroupMetadataValue, raw []byte) {
 
 // wakeUp begins the life of a group that has been read whole.
 func (g *group) wakeUp(c *Coordinator) {
+	if g.roster != nil {
+		g.wakeRoster()
+	}
 	if g.vacant() {
-		delete(c.mu.groups, g.id)
+		c.unlist(g)
 		return
 	}
 	for _, m := range g.members {

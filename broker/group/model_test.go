@@ -21,9 +21,11 @@ import (
 // judge holds what the group has promised and complains when it is broken:
 //
 //   - in one generation each partition belongs to at most one member (a static one under any of its ids);
-//   - a generation that anyone has been told of is never followed by a lower one;
+//   - a generation that anyone has been told of is never followed by a lower one, and one that was assigned
+//     not after a crash either;
 //   - a commit is refused when its member's generation had ended before it was sent;
 //   - what a commit was answered for is what is fetched later, also after a crash;
+//   - what a transaction has committed is fetched when it was committed, and never when it was aborted;
 //   - nobody waits for longer than the timeouts allow.
 const modelPartitions = 12
 
@@ -39,6 +41,10 @@ type judge struct {
 	} // answered last
 	commits int
 	stale   int
+
+	txns    []*modelTxn // of each producer, an actor's number; nil: none
+	visible []map[int32]record.Offset
+	ends    int
 }
 
 func (j *judge) complain(format string, args ...any) {
@@ -92,6 +98,21 @@ func (j *judge) stored(p int32, at record.Offset, by, before Generation) {
 	j.commits++
 }
 
+// restarted forgets the generations that were begun and not assigned before a crash: the log does not have
+// them, and who was told of one joins again, as with Kafka.
+func (j *judge) restarted(c *Coordinator) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	stored := Generation(0)
+	c.acquireForTest("g", func(g *group) bool { stored = g.generation; return true })
+	for g := range j.owners {
+		if g > stored {
+			j.complain("generation %d was assigned, and the log has %d", g, stored)
+		}
+	}
+	j.newest = min(j.newest, stored)
+}
+
 // within runs something that waits and complains when it waited too long.
 func (j *judge) within(limit time.Duration, what string, f func()) {
 	began := time.Now()
@@ -113,6 +134,7 @@ type actor struct {
 	gen      Generation
 	owned    []int32
 	next     record.Offset
+	producer int64
 }
 
 func (a *actor) live(ctx context.Context) {
@@ -129,8 +151,12 @@ func (a *actor) step(ctx context.Context) {
 	switch n := a.rng.IntN(100); {
 	case a.gen == 0:
 		a.join(ctx)
-	case n < 45:
+	case n < 38:
 		a.commit(ctx, a.member, a.gen)
+	case n < 42:
+		a.commitInTxn(ctx)
+	case n < 45:
+		a.endTxn(ctx)
 	case n < 50 && a.gen > 1: // someone who missed what has happened
 		a.commit(ctx, a.member, a.gen-1)
 	case n < 80:
@@ -277,11 +303,14 @@ func playModel(t *testing.T, seed uint64) {
 	j := &judge{t: t, owners: map[Generation]map[int32]string{}, committed: map[int32]struct {
 		at record.Offset
 		by Generation
-	}{}}
+	}{}, txns: make([]*modelTxn, 8)}
+	for range 8 {
+		j.visible = append(j.visible, map[int32]record.Offset{})
+	}
 	log := &memLog{lag: 5 * time.Millisecond}
 	var actors []*actor
 	for i := range uint64(8) {
-		a := &actor{j: j, rng: rand.New(rand.NewPCG(seed, i)), id: "g", next: record.Offset(i) * 1_000_000}
+		a := &actor{j: j, rng: rand.New(rand.NewPCG(seed, i)), id: "g", next: record.Offset(i) * 1_000_000, producer: int64(i)}
 		if i < 2 {
 			a.instance = InstanceID(fmt.Sprint("static-", i))
 		}
@@ -290,6 +319,7 @@ func playModel(t *testing.T, seed uint64) {
 	for range 4 {
 		c, stop := start(t, Config{RewriteBytes: 64 << 10, MinSession: time.Second}, log)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+		j.restarted(c)
 		var all sync.WaitGroup
 		for _, a := range actors {
 			a.c = c
@@ -299,12 +329,27 @@ func playModel(t *testing.T, seed uint64) {
 		cancel()
 		pass(time.Second) // what was given up on lands or not
 		checkStored(t, c, j)
+		for _, a := range actors {
+			if j.txns[a.producer] == nil {
+				a.checkTxn()
+			}
+		}
 		log = log.crashed(always)
 		stop()
 	}
 	c, stop := start(t, Config{}, log)
 	defer stop()
 	checkStored(t, c, j)
+	for _, a := range actors { // what a crash has left open can still be ended
+		a.c = c
+		for j.txns[a.producer] != nil {
+			a.endTxn(t.Context())
+		}
+		a.checkTxn()
+	}
+	if j.ends < 100 {
+		t.Errorf("%d transactions have ended", j.ends)
+	}
 	if j.commits < 500 || j.stale < 20 || j.newest < 50 {
 		t.Errorf("the story was too quiet to tell: %d commits, %d refused, %d generations", j.commits, j.stale, j.newest)
 	}
@@ -314,7 +359,7 @@ func playModel(t *testing.T, seed uint64) {
 // in its place, of the same generation or a later one, and nothing older.
 func checkStored(t *testing.T, c *Coordinator, j *judge) {
 	t.Helper()
-	found, err := c.Fetch("g", nil, true)
+	found, err := c.Fetch(FetchRequest{Group: "g", All: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,14 @@ type Committed struct {
 	Metadata    string        // the member's own words
 	Time        time.Time     // of the commit
 	Expire      time.Time     // zero: by the group's retention
+
+	log record.Offset // where the log has it: the later of two commits holds, whenever a transaction ends
+}
+
+// again says whether the log has the same commit once more, from a rewrite that may have been cut short: then its first
+// place counts, for those of others between the two may not have been written anew.
+func (c Committed) again(o Committed) bool {
+	return c.Time.Equal(o.Time) && c.Expire.Equal(o.Expire) && c.Offset == o.Offset && c.LeaderEpoch == o.LeaderEpoch && c.Metadata == o.Metadata
 }
 
 // offset is one partition's place in a group. What is appended becomes visible when it is durable.
@@ -27,12 +35,13 @@ type offset struct {
 	known    bool      // now holds a commit
 	newest   Committed // the last appended, while some are in flight
 	inFlight int
+	pending  int   // open transactions that move it
 	bytes    int64 // counted in usage
 }
 
 // place finds or makes the place of one commit; nil when it is refused, then its Err says why.
 func (g *group) place(e *Commit) *offset {
-	if len(e.Metadata) > g.c.cfg.MaxMetadata {
+	if len(e.Metadata) > max(0, g.c.cfg.MaxMetadata) {
 		e.Err = ErrMetadataTooLong
 		return nil
 	}
@@ -55,12 +64,18 @@ func (g *group) place(e *Commit) *offset {
 	return p
 }
 
-// settle makes a commit visible, or forgets it when it could not be made durable.
-func (p *offset) settle(v Committed, err error) {
-	p.inFlight--
-	if err == nil {
+// move makes a durable commit visible, unless a later one is.
+func (p *offset) move(v Committed) {
+	if !p.known || v.log >= p.now.log {
 		p.now, p.known = v, true
 	}
+}
+
+// measure books what a place holds now.
+func (g *group) measure(at Partition, p *offset) {
+	size := offsetSize(at, p.now.Metadata)
+	g.c.use.offsets.Add(size - p.bytes)
+	p.bytes = size
 }
 
 // last is what the log says last of the partition.
@@ -71,16 +86,18 @@ func (p *offset) last() (Committed, bool) {
 	return p.now, p.known
 }
 
-// forgetUnknown removes places whose only commits have failed.
-func (g *group) forgetUnknown() {
-	for at, p := range g.offsets {
-		if !p.known && p.inFlight == 0 {
-			g.forgetOffset(at)
+// forgetUnknown removes the places of moves that have failed, if nothing else is known of them.
+func (g *group) forgetUnknown(moves []move) {
+	for _, m := range moves {
+		if p := g.offsets[m.at]; p != nil && !p.known && p.inFlight == 0 && p.pending == 0 {
+			g.forgetOffset(m.at)
 		}
 	}
 }
 
+// forgetOffset takes a place out, whatever it holds and whoever would move it.
 func (g *group) forgetOffset(at Partition) {
+	g.unpend(at)
 	g.c.use.offsets.Add(-g.offsets[at].bytes)
 	delete(g.offsets, at)
 }
@@ -90,30 +107,56 @@ func offsetSize(at Partition, metadata string) int64 {
 	return int64(256 + len(at.Topic) + len(metadata))
 }
 
-// Fetch returns the durable offsets of the given partitions, or of all when all is set; a partition
-// without one is not in the answer. A group that does not exist has none.
-func (c *Coordinator) Fetch(id ID, partitions []Partition, all bool) (map[Partition]Committed, error) {
-	if !storableID(id) {
+// FetchRequest asks how far a group has read.
+type FetchRequest struct {
+	Group      ID
+	AsMember   bool // OffsetFetch v9+: Member and Epoch say who asks, and must be right in a consumer group
+	Member     MemberID
+	Epoch      Epoch
+	Partitions []Partition
+	All        bool // instead of Partitions: all that have been committed
+	Stable     bool // what an open transaction may still move is ErrUnstable instead
+}
+
+// Fetched is one partition's place in a group.
+type Fetched struct {
+	Committed
+	Known bool
+	Err   error // ErrUnstable
+}
+
+// Fetch returns the durable offsets of partitions; one without is not in the answer. A group that does
+// not exist has none.
+func (c *Coordinator) Fetch(r FetchRequest) (map[Partition]Fetched, error) {
+	if !storableID(r.Group) {
 		return nil, ErrInvalidGroup
 	}
-	g := c.acquire(id, false)
+	g := c.acquire(r.Group, false)
 	if g == nil {
 		return nil, nil
 	}
 	defer c.release(g)
-	found := make(map[Partition]Committed)
-	if all {
+	if err := g.mayFetch(r); err != nil {
+		return nil, err
+	}
+	found := make(map[Partition]Fetched)
+	look := func(at Partition, p *offset) {
+		switch {
+		case p == nil:
+		case r.Stable && p.pending > 0:
+			found[at] = Fetched{Err: ErrUnstable}
+		case p.known:
+			found[at] = Fetched{Committed: p.now, Known: true}
+		}
+	}
+	if r.All {
 		for at, p := range g.offsets {
-			if p.known {
-				found[at] = p.now
-			}
+			look(at, p)
 		}
 		return found, nil
 	}
-	for _, at := range partitions {
-		if p := g.offsets[at]; p != nil && p.known {
-			found[at] = p.now
-		}
+	for _, at := range r.Partitions {
+		look(at, g.offsets[at])
 	}
 	return found, nil
 }

@@ -125,9 +125,13 @@ func (g *group) shrunk() {
 func (g *group) tick() {
 	now := time.Now()
 	g.retime = true
+	if g.roster != nil {
+		g.tickConsumers(now)
+		return
+	}
 	for id, until := range g.given {
 		if !now.Before(until) {
-			delete(g.given, id)
+			g.takeBack(id)
 		}
 	}
 	gone := 0
@@ -178,6 +182,13 @@ func (g *group) nextWake() time.Time {
 		}
 	}
 	if g.state == Dead {
+		return next
+	}
+	if g.roster != nil {
+		for _, m := range g.roster.consumers {
+			consider(m.deadline)
+			consider(m.revokeEnd)
+		}
 		return next
 	}
 	for _, until := range g.given {

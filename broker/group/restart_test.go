@@ -231,7 +231,7 @@ func TestADeletedTopicIsForgottenByAllGroups(t *testing.T) {
 		stop()
 		c, stop = start(t, Config{}, log.crashed(never))
 		defer stop()
-		found, err := c.Fetch("b", nil, true)
+		found, err := c.Fetch(FetchRequest{Group: "b", All: true})
 		if err != nil || len(found) != 1 || fetchOne(t, c, "a") != -1 {
 			t.Fatalf("left after dropping the topic: %v of b, %d of a", found, fetchOne(t, c, "a"))
 		}

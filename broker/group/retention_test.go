@@ -54,7 +54,7 @@ func TestSimpleConsumersOffsetsAgeFromTheCommit(t *testing.T) {
 		own := CommitRequest{Group: "g", Generation: -1, Offsets: []Commit{{Partition: Partition{"u", 0}, Offset: 1, Retention: time.Hour}}}
 		c.Commit(own).Wait(t.Context())
 		pass(2 * time.Hour)
-		if found, _ := c.Fetch("g", nil, true); len(found) != 1 || fetchOne(t, c, "g") != 5 {
+		if found, _ := c.Fetch(FetchRequest{Group: "g", All: true}); len(found) != 1 || fetchOne(t, c, "g") != 5 {
 			t.Fatalf("after two hours: %v, want only the one without a time of its own", found)
 		}
 		pass(day)
@@ -80,7 +80,7 @@ func TestALiveGroupForgetsTopicsItNoLongerReads(t *testing.T) {
 			pass(10 * time.Minute)
 			beat(t, c, "g", m, nil)
 		}
-		found, err := c.Fetch("g", nil, true)
+		found, err := c.Fetch(FetchRequest{Group: "g", All: true})
 		if _, ok := found[Partition{"u", 0}]; err != nil || !ok || len(found) != 1 {
 			t.Fatalf("left: %v, want only the topic that is read", found)
 		}
@@ -94,7 +94,7 @@ func TestAdministratorsSeeGroupsAsTheyAre(t *testing.T) {
 			t.Fatal(err)
 		}
 		list := c.List()
-		if len(list) != 2 || list[0] != (Listing{"a", "", Empty}) || list[1] != (Listing{"b", "consumer", Stable}) {
+		if len(list) != 2 || list[0] != (Listing{"a", "", Empty, false}) || list[1] != (Listing{"b", "consumer", Stable, false}) {
 			t.Fatalf("list %v", list)
 		}
 		d, err := c.Describe("b")
@@ -111,5 +111,37 @@ func TestAdministratorsSeeGroupsAsTheyAre(t *testing.T) {
 			joinLater(t, c, request("b", m.Member))
 		}
 		mustJoin(t, newcomer)
+	})
+}
+
+func TestEmptyConsumerGroupsAgeAcrossRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &memLog{lag: time.Millisecond}
+		topics := &fakeTopics{}
+		topics.set("t", 1)
+		cfg := Config{Topics: topics, Retention: 24 * time.Hour, RetentionCheck: time.Hour}
+		c, stop := start(t, cfg, log)
+		k := newClient(c, "g", "m", "t")
+		if err := k.send(t.Context(), k.request()); err != nil {
+			t.Fatal(err)
+		}
+		r := CommitRequest{Group: "g", Member: "m", Generation: Generation(k.epoch), Epochs: true, Offsets: []Commit{{Partition: Partition{"t", 0}, Offset: 5}}}
+		if got := c.Commit(r).Wait(t.Context()); got[0].Err != nil {
+			t.Fatal(got[0].Err)
+		}
+		if _, err := c.ConsumerHeartbeat(ConsumerRequest{Group: "g", Member: "m", Epoch: LeaveEpoch}).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 4 { // a restart every twelve hours
+			pass(12 * time.Hour)
+			stop()
+			c, stop = start(t, cfg, log.crashed(never))
+			log = c.log.(*memLog)
+		}
+		pass(2 * time.Hour)
+		defer stop()
+		if got := fetchOne(t, c, "g"); got != -1 {
+			t.Fatalf("two days after the last member left, the offset is still %d", got)
+		}
 	})
 }

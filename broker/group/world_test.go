@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/loghaul/loghaul/internal/record"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 )
 
@@ -43,6 +44,22 @@ func (l *memLog) Append(batch []byte) (first, last record.Offset, err error) {
 	l.batches = append(l.batches, batch)
 	l.next = h.NextOffset()
 	return h.BaseOffset, h.LastOffset(), nil
+}
+
+func (l *memLog) AppendMarker(producerID int64, epoch int16, commit bool) (record.Offset, error) {
+	key := kmsg.ControlRecordKey{Type: kmsg.ControlRecordKeyTypeAbort}
+	if commit {
+		key.Type = kmsg.ControlRecordKeyTypeCommit
+	}
+	b := record.NewBuilder(64)
+	b.Append(0, key.AppendTo(nil), (&kmsg.EndTxnMarker{}).AppendTo(nil), 0, nil)
+	batch, err := b.Seal(nil, record.Producer{ID: producerID, Epoch: epoch, Sequence: -1}, record.None, 0, 0)
+	if err != nil {
+		return 0, err
+	}
+	record.SetMarker(batch)
+	_, last, err := l.Append(batch)
+	return last, err
 }
 
 func (l *memLog) WaitDurable(ctx context.Context, last record.Offset) error {
@@ -255,7 +272,7 @@ func commitOne(t *testing.T, c *Coordinator, id ID, m JoinResult, offset record.
 // fetchOne is the committed offset of topic "t", partition 0; -1 for none.
 func fetchOne(t *testing.T, c *Coordinator, id ID) record.Offset {
 	t.Helper()
-	found, err := c.Fetch(id, nil, true)
+	found, err := c.Fetch(FetchRequest{Group: id, All: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,10 @@ package handle
 
 import (
 	"context"
+	"log/slog"
+	"strings"
 
+	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/loghaul/loghaul/broker/topics"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -11,7 +14,8 @@ import (
 //
 // Versions 0 to 7. There is one node: a replication factor other than 1 (or -1, the default) is
 // INVALID_REPLICATION_FACTOR, and an assignment may name no other node. Settings are checked; unknown ones are
-// INVALID_CONFIG. A topic named twice in one request is INVALID_REQUEST both times.
+// INVALID_CONFIG. A topic named twice in one request is INVALID_REQUEST, and answered once. What is not made when the
+// request's time is over is REQUEST_TIMED_OUT.
 //
 // Version notes: 4 allows -1 partitions for the default; 5 is flexible and answers with the settings; 7 answers with
 // the topic's id.
@@ -22,49 +26,112 @@ func (h *Handlers) createTopics(_ context.Context, r *Request) (kmsg.Response, e
 	for _, t := range req.Topics {
 		named[t.Topic]++
 	}
+	turn := h.spell(patience(req.TimeoutMillis))
+	var dry *int // partitions that would be made
+	if req.ValidateOnly {
+		dry = new(int)
+	}
+	anywhere := h.mayCluster(r.Peer, acl.Create)
+	var sum creations
 	for i := range req.Topics {
 		t := &req.Topics[i]
+		if named[t.Topic] == 0 {
+			continue // answered already
+		}
 		answer := kmsg.NewCreateTopicsResponseTopic()
-		answer.Topic = t.Topic
+		answer.Topic, answer.Configs = t.Topic, []kmsg.CreateTopicsResponseTopicConfig{}
 		var err error
-		if named[t.Topic] > 1 {
-			err = coded(errInvalidRequest, "the request names topic %s %d times", t.Topic, named[t.Topic])
-		} else {
-			err = h.createTopic(t, req.ValidateOnly, &answer)
+		switch {
+		case named[t.Topic] > 1:
+			err = coded(errInvalidRequest, "Duplicate topic name.")
+			named[t.Topic] = 0
+		case !anywhere && !h.may(r.Peer, acl.Create, acl.Topic, t.Topic):
+			err = coded(errTopicAuthorizationFailed, "Authorization failed.")
+		case turn.over():
+			err = turn.late()
+		default:
+			err = h.createTopic(t, dry, r.Peer, &answer)
 		}
-		if answer.ErrorCode, answer.ErrorMessage = topicError(err); err != nil {
-			h.log.Warn("refused to create a topic", "topic", t.Topic, "remote", r.Remote, "error", err)
-		}
+		answer.ErrorCode, answer.ErrorMessage = topicError(err)
+		sum.add(t.Topic, err)
 		resp.Topics = append(resp.Topics, answer)
+	}
+	if !req.ValidateOnly {
+		sum.tell(h.log, r.Remote)
 	}
 	return resp, nil
 }
 
-// createTopic makes one topic and fills its answer.
-func (h *Handlers) createTopic(t *kmsg.CreateTopicsRequestTopic, validate bool, answer *kmsg.CreateTopicsResponseTopic) error {
-	partitions, err := h.partitionsOf(t)
-	if err != nil {
-		return err
-	}
-	own := map[string]string{}
-	for _, c := range t.Configs {
-		if c.Value != nil {
-			own[c.Name] = *c.Value
+// creations sums up a request that may ask for thousands of topics, so that it is told in two lines.
+type creations struct {
+	made, refused []string // the first ones' names
+	mades         int
+	refusals      int
+	why           error // of the first refusal
+}
+
+func (c *creations) add(topic string, err error) {
+	const told = 5
+	if err == nil {
+		if c.mades++; c.mades <= told {
+			c.made = append(c.made, topic)
 		}
+		return
+	}
+	if c.refusals++; c.refusals <= told {
+		c.refused = append(c.refused, topic)
+	}
+	if c.refusals == 1 {
+		c.why = err
+	}
+}
+
+func (c *creations) tell(log *slog.Logger, remote string) {
+	if c.mades > 0 {
+		log.Info("created topics", "topics", c.mades, "names", c.made, "remote", remote)
+	}
+	if c.refusals > 0 {
+		log.Warn("refused to create topics", "topics", c.refusals, "names", c.refused, "remote", remote, "first", c.why)
+	}
+}
+
+// createTopic makes one topic and fills its answer. With dry it makes nothing, and says whether all so far would have room.
+func (h *Handlers) createTopic(t *kmsg.CreateTopicsRequestTopic, dry *int, p Peer, answer *kmsg.CreateTopicsResponseTopic) error {
+	if err := topics.CheckName(t.Topic); err != nil {
+		return err
 	}
 	if topics.IsInternal(t.Topic) {
 		return coded(errInvalidTopic, "%s is the broker's own", t.Topic)
 	}
-	if validate {
-		err = h.cfg.Topics.CheckCreate(t.Topic, partitions, own)
+	if h.cfg.Topics.Get(t.Topic) != nil {
+		return coded(errTopicAlreadyExists, "Topic '%s' already exists.", t.Topic)
+	}
+	own, err := ownSettings(t)
+	if err != nil {
+		return err
+	}
+	partitions, err := h.partitionsOf(t)
+	if err != nil {
+		return err
+	}
+	if dry != nil {
+		answer.TopicID = topics.NewID()
+		if err = h.cfg.Topics.CheckCreate(t.Topic, partitions, own); err == nil {
+			*dry += partitions
+			err = h.cfg.Topics.CheckRoom(*dry)
+		}
 	} else if topic, cerr := h.cfg.Topics.Create(t.Topic, partitions, own); cerr == nil {
 		answer.TopicID = topic.ID
-		h.log.Info("created a topic", "topic", t.Topic, "partitions", partitions)
 	} else {
 		err = cerr
 	}
 	if err != nil {
+		answer.TopicID = topics.ID{}
 		return err
+	}
+	if !h.may(p, acl.DescribeConfigs, acl.Topic, t.Topic) {
+		answer.ConfigErrorCode = errTopicAuthorizationFailed
+		return nil
 	}
 	answer.NumPartitions, answer.ReplicationFactor = int32(partitions), 1
 	for _, v := range h.cfg.Topics.Settings().Topic(own) {
@@ -75,26 +142,79 @@ func (h *Handlers) createTopic(t *kmsg.CreateTopicsRequestTopic, validate bool, 
 	return nil
 }
 
+// ownSettings are the settings that a request gives a topic.
+func ownSettings(t *kmsg.CreateTopicsRequestTopic) (map[string]string, error) {
+	own := map[string]string{}
+	var null []string
+	for _, c := range t.Configs {
+		if c.Value == nil {
+			null = append(null, c.Name)
+			continue
+		}
+		own[c.Name] = *c.Value
+	}
+	if null != nil {
+		return nil, coded(errInvalidConfig, "Null value not supported for topic configs: %s", strings.Join(null, ","))
+	}
+	return own, nil
+}
+
 // partitionsOf is the number of partitions that a request asks for.
 func (h *Handlers) partitionsOf(t *kmsg.CreateTopicsRequestTopic) (int, error) {
-	if len(t.ReplicaAssignment) == 0 {
-		if t.ReplicationFactor != 1 && t.ReplicationFactor != -1 {
-			return 0, coded(errInvalidReplicationFactor, "replication factor %d: this broker is one node, use 1", t.ReplicationFactor)
-		}
-		if t.NumPartitions == -1 {
-			return int(h.cfg.Topics.Settings().Int("num.partitions")), nil
-		}
-		return int(t.NumPartitions), nil
+	if len(t.ReplicaAssignment) > 0 {
+		return assignedPartitions(t)
 	}
-	if t.NumPartitions != -1 || t.ReplicationFactor != -1 {
-		return 0, coded(errInvalidRequest, "with a replica assignment, partitions and replication factor must be -1")
+	switch {
+	case t.ReplicationFactor < -1 || t.ReplicationFactor == 0:
+		return 0, coded(errInvalidReplicationFactor, "Replication factor must be larger than 0, or -1 to use the default value.")
+	case t.ReplicationFactor > 1:
+		return 0, coded(errInvalidReplicationFactor, "Unable to replicate the partition %d time(s): this broker is one node, use 1.", t.ReplicationFactor)
+	case t.NumPartitions == -1:
+		return int(h.cfg.Topics.Settings().Int("num.partitions")), nil
+	case t.NumPartitions < 1:
+		return 0, coded(errInvalidPartitions, "Number of partitions was set to an invalid non-positive value.")
+	}
+	return int(t.NumPartitions), nil
+}
+
+// assignedPartitions is the number of partitions of a request that says on which nodes each of them lies.
+func assignedPartitions(t *kmsg.CreateTopicsRequestTopic) (int, error) {
+	switch {
+	case t.ReplicationFactor != -1:
+		return 0, coded(errInvalidRequest, "A manual partition assignment was specified, but replication factor was not set to -1.")
+	case t.NumPartitions != -1:
+		return 0, coded(errInvalidRequest, "A manual partition assignment was specified, but numPartitions was not set to -1.")
 	}
 	seen := map[int32]bool{}
 	for _, a := range t.ReplicaAssignment {
-		if len(a.Replicas) != 1 || a.Replicas[0] != NodeID || seen[a.Partition] || a.Partition < 0 || int(a.Partition) >= len(t.ReplicaAssignment) {
-			return 0, coded(errInvalidReplicaAssignment, "partition %d: each partition from 0 on must be assigned once, to node %d", a.Partition, NodeID)
+		if seen[a.Partition] {
+			return 0, coded(errInvalidReplicaAssignment, "Found multiple manual partition assignments for partition %d", a.Partition)
+		}
+		if err := checkReplicas(a.Replicas); err != nil {
+			return 0, err
 		}
 		seen[a.Partition] = true
 	}
+	for i := range t.ReplicaAssignment {
+		if !seen[int32(i)] {
+			return 0, coded(errInvalidReplicaAssignment, "partitions should be a consecutive 0-based integer sequence")
+		}
+	}
 	return len(t.ReplicaAssignment), nil
+}
+
+// checkReplicas says whether a partition may lie on these nodes: on this one, once.
+func checkReplicas(nodes []int32) error {
+	for i, n := range nodes {
+		switch {
+		case n != NodeID:
+			return coded(errInvalidReplicaAssignment, "The manual partition assignment includes broker %d, but no such broker is registered.", n)
+		case i > 0:
+			return coded(errInvalidReplicaAssignment, "The manual partition assignment includes the broker %d more than once.", n)
+		}
+	}
+	if len(nodes) == 0 {
+		return coded(errInvalidReplicaAssignment, "The manual partition assignment includes an empty replica list.")
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package handle
 import (
 	"context"
 
+	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/loghaul/loghaul/broker/group"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -18,13 +19,18 @@ func (h *Handlers) deleteGroups(_ context.Context, r *Request) (kmsg.Response, e
 	req := r.Body.(*kmsg.DeleteGroupsRequest)
 	pending := make([]*group.PendingDelete, len(req.Groups))
 	for i, id := range req.Groups {
-		pending[i] = h.cfg.Groups.Delete(group.ID(id))
+		if h.may(r.Peer, acl.Delete, acl.Group, id) {
+			pending[i] = h.cfg.Groups.Delete(group.ID(id))
+		}
 	}
 	return later{wait: func(ctx context.Context) (kmsg.Response, error) {
 		resp := req.ResponseKind().(*kmsg.DeleteGroupsResponse)
 		for i, id := range req.Groups {
 			item := kmsg.NewDeleteGroupsResponseGroup()
-			item.Group, item.ErrorCode = id, groupCode(pending[i].Wait(ctx))
+			item.Group, item.ErrorCode = id, errGroupAuthorizationFailed
+			if pending[i] != nil {
+				item.ErrorCode = groupCode(pending[i].Wait(ctx))
+			}
 			resp.Groups = append(resp.Groups, item)
 		}
 		if ctx.Err() != nil {

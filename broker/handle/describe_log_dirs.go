@@ -2,8 +2,10 @@ package handle
 
 import (
 	"context"
+	"maps"
 	"slices"
 
+	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/loghaul/loghaul/broker/topics"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -17,6 +19,10 @@ import (
 func (h *Handlers) describeLogDirs(_ context.Context, r *Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.DescribeLogDirsRequest)
 	resp := req.ResponseKind().(*kmsg.DescribeLogDirsResponse)
+	if !h.mayCluster(r.Peer, acl.Describe) {
+		resp.ErrorCode = errClusterAuthorizationFailed
+		return resp, nil
+	}
 	dir := kmsg.NewDescribeLogDirsResponseDir()
 	dir.Dir = h.cfg.Topics.Folder()
 	dir.TotalBytes, dir.UsableBytes = diskRoom(dir.Dir)
@@ -25,9 +31,20 @@ func (h *Handlers) describeLogDirs(_ context.Context, r *Request) (kmsg.Response
 			dir.Topics = append(dir.Topics, sizesOf(t, nil))
 		}
 	}
-	for _, asked := range req.Topics {
-		if t := h.cfg.Topics.Get(asked.Topic); t != nil {
-			dir.Topics = append(dir.Topics, sizesOf(t, asked.Partitions))
+	asked := map[string]map[int32]bool{} // each is answered once, however often it is named
+	for _, t := range req.Topics {
+		if asked[t.Topic] == nil {
+			asked[t.Topic] = map[int32]bool{}
+		}
+		for _, i := range t.Partitions {
+			asked[t.Topic][i] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		if t := h.cfg.Topics.Get(name); t != nil {
+			if sizes := sizesOf(t, asked[name]); len(sizes.Partitions) > 0 {
+				dir.Topics = append(dir.Topics, sizes)
+			}
 		}
 	}
 	resp.Dirs = append(resp.Dirs, dir)
@@ -35,11 +52,11 @@ func (h *Handlers) describeLogDirs(_ context.Context, r *Request) (kmsg.Response
 }
 
 // sizesOf answers for one topic; only nil is all its partitions.
-func sizesOf(t *topics.Topic, only []int32) kmsg.DescribeLogDirsResponseDirTopic {
+func sizesOf(t *topics.Topic, only map[int32]bool) kmsg.DescribeLogDirsResponseDirTopic {
 	answer := kmsg.NewDescribeLogDirsResponseDirTopic()
 	answer.Topic = t.Name
 	for _, p := range t.Partitions() {
-		if only != nil && !slices.Contains(only, p.Index) {
+		if only != nil && !only[p.Index] {
 			continue
 		}
 		size := kmsg.NewDescribeLogDirsResponseDirTopicPartition()

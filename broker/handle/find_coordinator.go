@@ -3,6 +3,7 @@ package handle
 import (
 	"context"
 
+	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -21,6 +22,9 @@ func (h *Handlers) findCoordinator(_ context.Context, r *Request) (kmsg.Response
 	if req.Version < 4 {
 		c := h.coordinator(r, req.CoordinatorType, req.CoordinatorKey)
 		resp.ErrorCode, resp.ErrorMessage = c.ErrorCode, c.ErrorMessage
+		if c.ErrorCode == errNone {
+			resp.ErrorMessage = kmsg.StringPtr("NONE") // as Kafka says
+		}
 		resp.NodeID, resp.Host, resp.Port = c.NodeID, c.Host, c.Port
 		return resp, nil
 	}
@@ -30,15 +34,26 @@ func (h *Handlers) findCoordinator(_ context.Context, r *Request) (kmsg.Response
 	return resp, nil
 }
 
+// malformed is Kafka's sentence for INVALID_REQUEST.
+const malformed = "This most likely occurs because of a request being malformed by the client library or the message was sent " +
+	"to an incompatible broker. See the broker logs for more details."
+
 // coordinator answers for one key.
 func (h *Handlers) coordinator(r *Request, kind int8, key string) kmsg.FindCoordinatorResponseCoordinator {
 	c := kmsg.NewFindCoordinatorResponseCoordinator()
-	c.Key = key
-	if kind != 0 && kind != 1 {
-		c.ErrorCode, c.NodeID, c.Port = errInvalidRequest, -1, -1
-		c.ErrorMessage = kmsg.StringPtr("this broker coordinates consumer groups (0) and transactional ids (1) only")
-		return c
+	c.Key, c.NodeID, c.Port, c.ErrorMessage = key, -1, -1, new(string)
+	switch {
+	case kind < 0 || kind > 1:
+		c.ErrorCode = errInvalidRequest
+		if kind != 2 || r.Body.GetVersion() < 4 { // Kafka has no word for share groups that are switched off
+			c.ErrorMessage = kmsg.StringPtr(malformed)
+		}
+	case kind == 0 && !h.may(r.Peer, acl.Describe, acl.Group, key):
+		c.ErrorCode = errGroupAuthorizationFailed
+	case kind == 1 && !h.may(r.Peer, acl.Describe, acl.TransactionalID, key):
+		c.ErrorCode = errTransactionalIDAuthFailed
+	default:
+		c.NodeID, c.Host, c.Port = NodeID, r.Host, r.Port
 	}
-	c.NodeID, c.Host, c.Port = NodeID, r.Host, r.Port
 	return c
 }

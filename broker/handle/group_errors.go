@@ -7,12 +7,6 @@ import (
 	"github.com/loghaul/loghaul/broker/group"
 )
 
-// Codes that only groups answer.
-const (
-	errNonEmptyGroup       int16 = 68
-	errGroupMaxSizeReached int16 = 81
-)
-
 // groupCodes says what each error of the groups' room is on the wire.
 var groupCodes = []struct {
 	err  error
@@ -31,14 +25,33 @@ var groupCodes = []struct {
 	{group.ErrNotFound, errGroupIDNotFound},
 	{group.ErrMetadataTooLong, errOffsetMetadataTooLarge},
 	{group.ErrNoRoom, errInvalidCommitOffsetSize},
+	{group.ErrInvalidRequest, errInvalidRequest},
+	{group.ErrFencedEpoch, errFencedMemberEpoch},
+	{group.ErrStaleEpoch, errStaleMemberEpoch},
+	{group.ErrUnreleasedInstance, errUnreleasedInstanceID},
+	{group.ErrAssigner, errUnsupportedAssignor},
+	{group.ErrPattern, errInvalidRegularExpression},
+	{group.ErrOldVersion, errUnsupportedVersion},
+	{group.ErrSubscribed, errGroupSubscribedToTopic},
+	{group.ErrUnstable, errUnstableOffsetCommit},
+	{group.ErrProducerFenced, errInvalidProducerEpoch},
+	{group.ErrTxnEnding, errConcurrentTransactions},
 	{group.ErrTooLarge, errUnknownServer},            // as Kafka: its clients give up instead of trying for ever
 	{group.ErrStopped, errCoordinatorNotAvailable},   // clients come again, when the broker may be up
 	{group.ErrNotStored, errCoordinatorNotAvailable}, // clients come again, when there may be room on the disk
 	{errNoSuchPartition, errUnknownTopicOrPartition},
+	{errTopicDenied, errTopicAuthorizationFailed},
+	{errGroupDenied, errGroupAuthorizationFailed},
 }
 
 // errNoSuchPartition refuses a commit for a partition that this broker does not have.
 var errNoSuchPartition = errors.New("no such partition")
+
+// What access control refuses, among the errors of partitions and members.
+var (
+	errTopicDenied = errors.New("no access to the topic")
+	errGroupDenied = errors.New("no access to the group")
+)
 
 // groupCode is the wire's code for an error of the groups' room, or none.
 func groupCode(err error) int16 {

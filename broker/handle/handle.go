@@ -10,7 +10,10 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/loghaul/loghaul/broker/acl"
+	"github.com/loghaul/loghaul/broker/quota"
 	"github.com/loghaul/loghaul/broker/topics"
+	"github.com/loghaul/loghaul/broker/users"
 	"github.com/loghaul/loghaul/broker/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/semaphore"
@@ -24,8 +27,12 @@ type Config struct {
 	ClusterID string         // of meta.properties, stable over restarts
 	Topics    *topics.Topics // the partitions and their settings
 	Coordinators
-	Meter  Meter        // counts what goes in and out; nil counts nothing
-	Logger *slog.Logger // nil discards
+	Users  *users.Users    // who may log in, for the requests that change them
+	Access *acl.Authorizer // who may do what; nil: everybody everything
+	Quotas *quota.Quotas   // what clients may move
+	Level  *slog.LevelVar  // of the Logger, for clients that change it; nil: it is fixed
+	Meter  Meter           // counts what goes in and out; nil counts nothing
+	Logger *slog.Logger    // nil discards
 }
 
 // Meter is told what the handlers move. It is called by many goroutines at once.
@@ -45,6 +52,10 @@ type Handlers struct {
 	disk diskWatch
 	room *semaphore.Weighted // bytes of requests that kmsg may take apart at a time
 
+	converted *semaphore.Weighted // bytes that answers in formats 0 and 1 hold
+	polls     *semaphore.Weighted // bytes of large Fetch requests that wait for records
+	searches  *semaphore.Weighted // logs that are searched for a time
+
 	draining chan struct{} // closed by Drain
 	drain    sync.Once
 }
@@ -57,7 +68,8 @@ func New(cfg Config) *Handlers {
 	if cfg.Meter == nil {
 		cfg.Meter = noMeter{}
 	}
-	return &Handlers{cfg: cfg, log: cfg.Logger, room: semaphore.NewWeighted(decodedRoom), draining: make(chan struct{})}
+	return &Handlers{cfg: cfg, log: cfg.Logger, room: semaphore.NewWeighted(decodedRoom), converted: semaphore.NewWeighted(convertedRoom),
+		polls: semaphore.NewWeighted(pollsRoom(cfg.Topics)), searches: semaphore.NewWeighted(mostSearches), draining: make(chan struct{})}
 }
 
 // Drain makes Fetch requests answer at once instead of waiting for records, for the end of the broker.
@@ -65,9 +77,13 @@ func (h *Handlers) Drain() { h.drain.Do(func() { close(h.draining) }) }
 
 // Peer is the other end of a connection.
 type Peer struct {
-	Remote string // its address, host:port
-	Host   string // by which it reaches this broker, as Metadata and FindCoordinator tell it
-	Port   int32
+	Remote    string // its address, host:port
+	IP        string // the same without the port, as rules of access control name it
+	Listener  string // the name of the listener it came in by, may be empty
+	Principal string // who it has shown to be, User:NAME; User:ANONYMOUS before and without that
+	Host      string // by which it reaches this broker, as Metadata and FindCoordinator tell it
+	Port      int32
+	mute      *mute // of its connection, set by NewSession
 }
 
 // Request is one decoded request and who sent it.
@@ -75,6 +91,7 @@ type Request struct {
 	Body     kmsg.Request // decoded, at its version; its byte slices alias the frame and end with the handler
 	ClientID string       // as the client calls itself, may be empty
 	Peer
+	session *Session // only for logging in
 }
 
 // action answers one request. An error closes the connection, so what the client did wrong is
@@ -89,6 +106,9 @@ type Reply interface {
 	// Drop gives up the answer.
 	Drop()
 }
+
+// Sized is a Reply that knows how many bytes it holds while it waits for its turn.
+type Sized interface{ Size() int }
 
 // RefusedError says that a request is not served: the connection is closed, as Kafka closes it.
 type RefusedError struct {
@@ -108,22 +128,31 @@ var errNotServed = errors.New("not supported by this broker")
 
 // Handle decodes one request and acts on it. What must be waited for is left to the Reply, so that the next request
 // of the same connection can be worked on meanwhile; a nil Reply means that the client wants no answer. The frame
-// belongs to Handle. An error closes the connection.
-func (h *Handlers) Handle(ctx context.Context, frame *wire.Frame, peer Peer) (wire.Header, Reply, error) {
+// belongs to Handle. An error closes the connection, a *FarewellError after its Reply is sent.
+func (h *Handlers) Handle(ctx context.Context, frame *wire.Frame, s *Session) (wire.Header, Reply, error) {
+	if s.Bare() {
+		defer frame.Release()
+		reply, err := s.bareToken(ctx, frame.Bytes)
+		return wire.Header{Key: keySASLAuthenticate}, reply, err
+	}
 	header, body, err := wire.ParseHeader(frame.Bytes)
 	if err != nil {
 		defer frame.Release()
 		return header, nil, fmt.Errorf("reading a request header: %w", err)
 	}
-	reply, err := h.route(ctx, frame, header, body, peer)
-	if err != nil {
+	if err := s.admit(header.Key); err != nil {
+		frame.Release()
+		return header, nil, &RefusedError{header.Key, header.Version, err}
+	}
+	reply, err := h.route(ctx, frame, header, body, s)
+	if _, farewell := errors.AsType[*FarewellError](err); err != nil && !farewell {
 		err = &RefusedError{header.Key, header.Version, err}
 	}
 	return header, reply, err
 }
 
 // route finds the request's row in the table and takes the way it says.
-func (h *Handlers) route(ctx context.Context, frame *wire.Frame, header wire.Header, body []byte, peer Peer) (Reply, error) {
+func (h *Handlers) route(ctx context.Context, frame *wire.Frame, header wire.Header, body []byte, s *Session) (Reply, error) {
 	r := find(header.Key)
 	if r == nil || !r.serves(header.Version) {
 		defer frame.Release()
@@ -131,7 +160,7 @@ func (h *Handlers) route(ctx context.Context, frame *wire.Frame, header wire.Hea
 			return unknownAPIVersions(header), nil
 		}
 		if r != nil {
-			return nil, fmt.Errorf("%w: it serves versions %d to %d", errNotServed, max(r.min, r.from), r.max)
+			return nil, fmt.Errorf("%w: it serves versions %d to %d", errNotServed, r.min, r.max)
 		}
 		return nil, errNotServed
 	}
@@ -145,12 +174,12 @@ func (h *Handlers) route(ctx context.Context, frame *wire.Frame, header wire.Hea
 	switch header.Key {
 	case keyProduce:
 		defer frame.Release() // its batches are in the log when produce returns
-		return h.produce(header, body)
+		return h.produce(header, body, s.peer)
 	case keyFetch:
-		return h.fetch(frame, header, body)
+		return h.fetch(frame, header, body, s.peer)
 	}
 	defer frame.Release()
-	return h.plain(ctx, r, header, body, peer)
+	return h.plain(ctx, r, header, body, s)
 }
 
 // kmsg's structs are up to a hundred times larger than the bytes they come from, so requests above smallBody bytes share
@@ -161,7 +190,10 @@ const (
 )
 
 // plain serves a request that kmsg decodes and encodes.
-func (h *Handlers) plain(ctx context.Context, r *row, header wire.Header, body []byte, peer Peer) (Reply, error) {
+func (h *Handlers) plain(ctx context.Context, r *row, header wire.Header, body []byte, s *Session) (Reply, error) {
+	if _, err := wire.Skim(header.Key, header.Version, body); err != nil {
+		return nil, err // kmsg believes every count of tags
+	}
 	if n := min(int64(len(body)), decodedRoom); n > smallBody {
 		if err := h.room.Acquire(ctx, n); err != nil {
 			return nil, err
@@ -173,8 +205,11 @@ func (h *Handlers) plain(ctx context.Context, r *row, header wire.Header, body [
 	if err := req.ReadFrom(body); err != nil {
 		return nil, err
 	}
-	request := &Request{Body: req, ClientID: header.ClientID, Peer: peer}
+	request := &Request{Body: req, ClientID: header.ClientID, Peer: s.peer, session: s}
 	resp, err := r.act(h, ctx, request)
+	if bye, ok := errors.AsType[*FarewellError](err); ok {
+		return delayed{encode(header, resp), bye.until}, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -223,6 +258,9 @@ func (b bytesReply) Send(_ context.Context, out *wire.Out) error { return out.Wr
 
 // Drop has nothing to give back.
 func (b bytesReply) Drop() {}
+
+// Size is its length.
+func (b bytesReply) Size() int { return len(b) }
 
 // encode puts header and response into one frame.
 func encode(header wire.Header, resp kmsg.Response) bytesReply {

@@ -3,6 +3,7 @@ package handle
 import (
 	"context"
 
+	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/loghaul/loghaul/broker/group"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -17,6 +18,10 @@ import (
 func (h *Handlers) heartbeat(_ context.Context, r *Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.HeartbeatRequest)
 	resp := req.ResponseKind().(*kmsg.HeartbeatResponse)
+	if !h.may(r.Peer, acl.Read, acl.Group, req.Group) {
+		resp.ErrorCode = errGroupAuthorizationFailed
+		return resp, nil
+	}
 	resp.ErrorCode = groupCode(h.cfg.Groups.Heartbeat(group.ID(req.Group), group.MemberID(req.MemberID),
 		instance(req.InstanceID), group.Generation(req.Generation)))
 	return resp, nil

@@ -2,7 +2,10 @@ package handle
 
 import (
 	"context"
+	"time"
 
+	"github.com/loghaul/loghaul/broker/acl"
+	"github.com/loghaul/loghaul/broker/txn"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -11,32 +14,60 @@ import (
 // Behaviour:
 //   - Without a transactional id it gets one that nobody has had, with epoch 0, whatever id and epoch it
 //     brings: that is what Kafka does too. Idempotent producers raise their epoch by themselves.
-//   - With a transactional id it gets TRANSACTIONAL_ID_AUTHORIZATION_FAILED, since there are no
-//     transactions yet: of the codes that clients know it is the one after which none of them tries for
-//     ever, and the log says what is meant. An empty one is INVALID_REQUEST.
-//   - When no id can be reserved on the disk: COORDINATOR_NOT_AVAILABLE, and clients try again.
+//   - With a transactional id it gets the id's producer id in the next epoch, which fences whoever had it;
+//     after 32766 epochs a new producer id. An open transaction is aborted first, and the client comes
+//     again after CONCURRENT_TRANSACTIONS.
+//   - A producer that brings its id and epoch (KIP-360) goes on after an error, unless somebody else
+//     has taken over: PRODUCER_FENCED.
+//   - An empty transactional id, or an id without an epoch, is INVALID_REQUEST; a timeout of nothing or above
+//     transaction.max.timeout.ms INVALID_TRANSACTION_TIMEOUT.
+//   - When it cannot be stored: COORDINATOR_NOT_AVAILABLE, and clients try again.
 //
-// Versions: v2 is flexible; v3 brings id and epoch (KIP-360); v4 and v5 change nothing here.
+// Versions: v2 is flexible; v3 brings id and epoch (KIP-360); before v4 PRODUCER_FENCED is
+// INVALID_PRODUCER_EPOCH; v5 changes nothing here.
 func (h *Handlers) initProducerID(_ context.Context, r *Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.InitProducerIDRequest)
-	resp := req.ResponseKind().(*kmsg.InitProducerIDResponse)
-	resp.ProducerID, resp.ProducerEpoch = -1, -1
-	if req.TransactionalID != nil {
-		resp.ErrorCode = errTransactionalIDAuthFailed
-		if *req.TransactionalID == "" {
-			resp.ErrorCode = errInvalidRequest
-			return resp, nil
+	if code := h.mayInit(r, req); code != errNone {
+		return initAnswer(req, code, -1, -1), nil
+	}
+	if req.TransactionalID == nil {
+		id, err := h.cfg.ProducerIDs.Next()
+		if err != nil {
+			h.log.Error("could not give out a producer id", "err", err)
+			return initAnswer(req, errCoordinatorNotAvailable, -1, -1), nil
 		}
-		h.log.Warn("refused a transactional producer: this broker has no transactions; use enable.idempotence without transactional.id",
-			"transactional_id", *req.TransactionalID, "client", r.ClientID, "remote", r.Remote)
-		return resp, nil
+		return initAnswer(req, errNone, id, 0), nil
 	}
-	id, err := h.cfg.ProducerIDs.Next()
-	if err != nil {
-		h.log.Error("could not give out a producer id", "err", err)
-		resp.ErrorCode = errCoordinatorNotAvailable
-		return resp, nil
+	init := txn.InitRequest{ID: txn.ID(*req.TransactionalID), Timeout: time.Duration(req.TransactionTimeoutMillis) * time.Millisecond,
+		Expected: txn.Producer{ID: -1, Epoch: -1}}
+	if req.Version >= 3 {
+		init.Expected = txn.Producer{ID: txn.ProducerID(req.ProducerID), Epoch: req.ProducerEpoch}
 	}
-	resp.ProducerID, resp.ProducerEpoch = int64(id), 0
-	return resp, nil
+	pending := h.cfg.Txns.Init(init)
+	return later{wait: func(ctx context.Context) (kmsg.Response, error) {
+		code, who, err := pendingCode(ctx, pending, req.Version, 4)
+		if err != nil {
+			return nil, err
+		}
+		return initAnswer(req, code, who.ID, who.Epoch), nil
+	}}, nil
+}
+
+// mayInit is what a request is refused for before anybody looks at its transactional id.
+func (h *Handlers) mayInit(r *Request, req *kmsg.InitProducerIDRequest) int16 {
+	switch {
+	case req.TransactionalID != nil && !h.may(r.Peer, acl.Write, acl.TransactionalID, *req.TransactionalID):
+		return errTransactionalIDAuthFailed
+	case req.TransactionalID == nil && !h.mayAny(r.Peer, acl.Write, acl.Topic) && !h.mayCluster(r.Peer, acl.IdempotentWrite):
+		return errClusterAuthorizationFailed
+	case req.Version >= 3 && (req.ProducerID == -1) != (req.ProducerEpoch == -1):
+		return errInvalidRequest
+	}
+	return errNone
+}
+
+func initAnswer(req *kmsg.InitProducerIDRequest, code int16, id txn.ProducerID, epoch int16) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.InitProducerIDResponse)
+	resp.ErrorCode, resp.ProducerID, resp.ProducerEpoch = code, int64(id), epoch
+	return resp
 }

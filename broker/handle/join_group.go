@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/loghaul/loghaul/broker/group"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -35,6 +36,9 @@ func (h *Handlers) joinGroup(_ context.Context, r *Request) (kmsg.Response, erro
 	}
 	for _, p := range req.Protocols {
 		join.Protocols = append(join.Protocols, group.Protocol{Name: p.Name, Metadata: p.Metadata})
+	}
+	if !h.may(r.Peer, acl.Read, acl.Group, req.Group) {
+		return joinAnswer(req, group.JoinResult{Member: join.Member}, errGroupDenied), nil
 	}
 	pending := h.cfg.Groups.Join(join)
 	return later{wait: func(ctx context.Context) (kmsg.Response, error) {

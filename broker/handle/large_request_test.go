@@ -48,14 +48,14 @@ func TestLargeRequestsAreTakenApartInTurns(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	key := kmsg.Metadata
-	if _, _, err := h.Handle(ctx, frameOf(t, key, 1, large), Peer{}); !errors.Is(err, context.Canceled) {
+	if _, _, err := h.Handle(ctx, frameOf(t, key, 1, large), NewSession(Peer{}, nil)); !errors.Is(err, context.Canceled) {
 		t.Errorf("a large request beside others: %v, want it to wait", err)
 	}
-	if _, reply, err := h.Handle(ctx, frameOf(t, key, 1, []byte{0, 0, 0, 0}), Peer{}); err != nil || reply == nil {
+	if _, reply, err := h.Handle(ctx, frameOf(t, key, 1, []byte{0, 0, 0, 0}), NewSession(Peer{}, nil)); err != nil || reply == nil {
 		t.Errorf("a small request beside large ones: %v, want an answer", err)
 	}
 	h.room.Release(decodedRoom)
-	if _, reply, err := h.Handle(t.Context(), frameOf(t, key, 1, large), Peer{}); err != nil || reply == nil {
+	if _, reply, err := h.Handle(t.Context(), frameOf(t, key, 1, large), NewSession(Peer{}, nil)); err != nil || reply == nil {
 		t.Fatalf("a large request alone: %v, want an answer", err)
 	}
 	if !h.room.TryAcquire(decodedRoom) {

@@ -3,6 +3,7 @@ package handle
 import (
 	"context"
 
+	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/loghaul/loghaul/broker/group"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -18,6 +19,10 @@ import (
 func (h *Handlers) leaveGroup(_ context.Context, r *Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.LeaveGroupRequest)
 	resp := req.ResponseKind().(*kmsg.LeaveGroupResponse)
+	if !h.may(r.Peer, acl.Read, acl.Group, req.Group) {
+		resp.ErrorCode = errGroupAuthorizationFailed
+		return resp, nil
+	}
 	if req.Version < 3 {
 		errs, err := h.cfg.Groups.Leave(group.ID(req.Group), []group.Leaver{{Member: group.MemberID(req.MemberID)}})
 		if err == nil {

@@ -5,21 +5,28 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// groupType is what KIP-848 calls the groups that this broker keeps.
-const groupType = "classic"
-
 // ListGroups (key 16, v0-v5): all groups, with or without members.
 //
+// Behaviour:
+//   - Who may not describe the cluster sees the groups that it may describe.
+//
 // Versions: v1 throttle; v3 is flexible; v4 filters by state and answers it (KIP-518); v5 the same with
-// the type (KIP-848), here always classic. Filters do not mind upper and lower case.
+// the type, classic or consumer (KIP-848). Filters do not mind upper and lower case.
 func (h *Handlers) listGroups(_ context.Context, r *Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.ListGroupsRequest)
 	resp := req.ResponseKind().(*kmsg.ListGroupsResponse)
+	all := h.shows(r.Peer, acl.Describe, acl.Cluster, acl.ClusterName)
 	for _, g := range h.cfg.Groups.List() {
-		if !wanted(req.StatesFilter, g.State.String()) || !wanted(req.TypesFilter, groupType) {
+		groupType := "classic"
+		if g.Consumer {
+			groupType = "consumer"
+		}
+		if !wanted(req.StatesFilter, g.State.String()) || !wanted(req.TypesFilter, groupType) ||
+			!all && !h.shows(r.Peer, acl.Describe, acl.Group, string(g.ID)) {
 			continue
 		}
 		item := kmsg.NewListGroupsResponseGroup()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/loghaul/loghaul/broker/commitlog"
+	"github.com/loghaul/loghaul/broker/quota"
 	"github.com/loghaul/loghaul/broker/topics"
 	"github.com/loghaul/loghaul/broker/wire"
 	"github.com/loghaul/loghaul/internal/record"
@@ -15,39 +16,59 @@ import (
 
 // Produce (key 0): append record batches.
 //
-// Versions 3 to 11 (0 to 2 are advertised and refused). A batch is checked (check.go), stamped with base offset and
-// leader epoch in place, and appended as it came; with message.timestamp.type=LogAppendTime, or a latest time that is
-// not that of its records, time and checksum are written anew. acks=0 is not answered, and an error closes the
-// connection, so that the client looks again; acks=1 is answered when the bytes are with the kernel; acks=all when they
-// are on the disk, a duplicate's too. Everything is appended before anything is waited for, so a pipelining client's
-// next request is appended meanwhile.
+// Versions 0 to 11. A batch is checked (check.go, check_records.go), brought into the topic's form (prepare.go), stamped
+// with base offset and leader epoch in place, and appended; as a rule the bytes are those that came. A batch of a
+// transaction is let in by its coordinator (KIP-890). acks=0 is not answered, and an error closes the connection, so that
+// the client looks again; acks=1 is answered when the bytes are with the kernel; acks=all when they are on the disk, a
+// duplicate's too. Everything is appended before anything is waited for, so a pipelining client's next request is appended
+// meanwhile.
 //
-// Version notes: zstd needs 7; 8 brings error messages; 9 is flexible; 10 and 11 add what a one-node broker never says.
-func (h *Handlers) produce(header wire.Header, body []byte) (Reply, error) {
+// min.insync.replicas counts for no more than the replicas there are, as in Kafka: one.
+//
+// Version notes: 0 to 2 may bring any format: a message set of formats 0 and 1 becomes one batch, and of a set that ends
+// within a message the end is left out; 1 brings the throttle time, 2 the broker's time; from 3 on there is exactly one
+// batch of format 2 a partition; zstd needs 7; 8 brings error messages; 9 is flexible; 10 and 11 add what a one-node broker
+// never says.
+func (h *Handlers) produce(header wire.Header, body []byte, peer Peer) (Reply, error) {
 	req := produceRequests.get()
 	defer produceRequests.put(req)
 	if err := req.Decode(body, header.Version); err != nil {
 		return nil, err
 	}
+	req.Throttle = h.charge(peer, header.ClientID, quota.Produce, len(body))
+	refused := h.refuseProduce(req, header.Version, peer)
 	results := make([]wire.ProduceResult, len(req.Partitions))
 	var waits []durableWait
+	var failed error // the first, when no answer tells of it
+	named := 0       // records that the answer tells of
 	for _, t := range req.Topics {
-		topic := h.cfg.Topics.Find(t.Name)
+		in := arrival{topic: h.cfg.Topics.Find(t.Name), version: header.Version, transactionalID: req.TransactionalID}
+		if in.refused = refused; refused == nil {
+			in.refused = h.refuseTopic(in.topic, t.Name, peer)
+		}
 		for i := t.First; i < t.End; i++ {
-			p := &req.Partitions[i]
-			appended, log, err := h.append(topic, p.Index, p.Records, req.Acks, header.Version)
-			results[i] = h.produceResult(topic, log, appended, err)
-			if err != nil && req.Acks == 0 {
-				return nil, fmt.Errorf("producing to %s-%d without acks: %w", t.Name, p.Index, err)
+			in.partition, in.records = req.Partitions[i].Index, req.Partitions[i].Records
+			got, err := h.append(&in)
+			results[i] = got.result(err)
+			if named += len(results[i].Records); named > mostFaults {
+				results[i].Records = nil
 			}
-			if err == nil && req.Acks == -1 {
-				waits = append(waits, durableWait{log: log, last: appended.Last, partition: i})
+			if err != nil && req.Acks == 0 && failed == nil {
+				failed = fmt.Errorf("producing to %s-%d without acks: %w", t.Name, in.partition, err)
+			}
+			if err == nil && req.Acks == -1 && got.Last >= 0 {
+				waits = append(waits, durableWait{log: got.log, last: got.Last, partition: i})
 			}
 		}
 	}
 	if req.Acks == 0 {
-		return nil, nil
+		return nil, failed
 	}
+	return answerProduce(header, req, results, waits), nil
+}
+
+// answerProduce makes the answer, which waits for the disk where that is asked for.
+func answerProduce(header wire.Header, req *wire.ProduceRequest, results []wire.ProduceResult, waits []durableWait) Reply {
 	flexible := header.Version >= find(keyProduce).flexible
 	b := wire.AppendResponseHeader(make([]byte, 0, 64+32*len(results)), header.Correlation, flexible)
 	b, marks := wire.AppendProduceResponse(b, req, results, header.Version)
@@ -56,52 +77,85 @@ func (h *Handlers) produce(header wire.Header, body []byte) (Reply, error) {
 		waits[i].mark = marks[waits[i].partition]
 	}
 	if len(waits) == 0 {
-		return bytesReply(b), nil
+		return bytesReply(b)
 	}
 	patience := max(time.Duration(req.TimeoutMillis)*time.Millisecond, leastPatience)
-	return &produceReply{b: b, waits: waits, until: time.Now().Add(patience)}, nil
+	return &produceReply{b: b, waits: waits, until: time.Now().Add(patience)}
 }
 
 // leastPatience is how long the disk is waited for at least: a one-node Kafka never times out, so clients that ask for
 // no time at all work with it.
 const leastPatience = 5 * time.Second
 
-// append checks one partition's records and appends them.
-func (h *Handlers) append(topic *topics.Topic, index int32, batch []byte, acks, version int16) (commitlog.Appended, *commitlog.Log, error) {
-	if acks < -1 || acks > 1 {
-		return commitlog.Appended{}, nil, coded(errInvalidRequiredAcks, "acks is %d, not -1, 0 or 1", acks)
-	}
-	if topic == nil || topic.Partition(index) == nil {
-		return commitlog.Appended{}, nil, coded(errUnknownTopicOrPartition, "")
-	}
-	if topics.IsInternal(topic.Name) {
-		return commitlog.Appended{}, nil, coded(errInvalidTopic, "%s is the broker's own", topic.Name)
-	}
-	header, err := checkBatch(batch, version, topic.Effective().MaxMessage)
-	if err != nil {
-		return commitlog.Appended{}, nil, err
-	}
-	if topic.Effective().AppendTime {
-		record.SetAppendTime(batch, time.Now().UnixMilli())
-	}
-	log := topic.Partition(index).Log
-	appended, err := log.Append(batch)
-	if err == nil && !appended.Duplicate {
-		h.cfg.Meter.Received(topic.Name, int(header.Count), len(batch))
-	}
-	h.disk.note(h.log, log, err)
-	return appended, log, err
+// arrival is one partition's records of a Produce request.
+type arrival struct {
+	topic           *topics.Topic // nil: unknown
+	partition       int32
+	records         []byte
+	version         int16
+	transactionalID []byte // nil: none
+	refused         error  // the request or the topic is
 }
 
-// produceResult is the answer for one partition, as far as it is known before the disk has it.
-func (h *Handlers) produceResult(topic *topics.Topic, log *commitlog.Log, a commitlog.Appended, err error) wire.ProduceResult {
-	if err != nil {
-		code, message := produceError(err)
-		return wire.ProduceResult{Error: code, Base: -1, AppendTime: -1, LogStart: -1, Message: message}
+// appended is what became of them.
+type appended struct {
+	commitlog.Appended
+	log  *commitlog.Log // nil: the partition was not looked at
+	time int64          // milliseconds since 1970 when the broker gave the records their time, else -1
+}
+
+// append checks one partition's records and appends them.
+func (h *Handlers) append(in *arrival) (appended, error) {
+	got := appended{Appended: commitlog.Appended{Base: -1, Last: -1}, time: -1}
+	if in.refused != nil {
+		return got, in.refused
 	}
-	res := wire.ProduceResult{Base: int64(a.Base), AppendTime: -1, LogStart: int64(log.Start())}
-	if topic.Effective().AppendTime {
-		res.AppendTime = time.Now().UnixMilli()
+	partition := in.topic.Partition(in.partition)
+	if partition == nil {
+		return got, early(errUnknownTopicOrPartition, "")
+	}
+	e := in.topic.Effective()
+	got.log = partition.Log
+	p, err := prepare(in.records, in.version, e)
+	defer p.release()
+	if err != nil || p.batch == nil {
+		return got, err
+	}
+	if p.header.Transactional() {
+		leave, err := h.enter(in, p.header)
+		if err != nil {
+			return got, err
+		}
+		defer leave()
+	}
+	size := len(p.batch)
+	if got.Appended, err = got.log.Append(p.batch); err == nil && !got.Duplicate {
+		h.cfg.Meter.Received(in.topic.Name, int(p.header.Count), size)
+	}
+	if e.AppendTime && err == nil {
+		got.time = record.MaxTime(p.batch)
+	}
+	h.disk.note(h.log, got.log, err)
+	return got, err
+}
+
+// result is the answer for one partition, as far as it is known before the disk has it.
+func (a *appended) result(err error) wire.ProduceResult {
+	if err == nil {
+		return wire.ProduceResult{Base: int64(a.Base), AppendTime: a.time, LogStart: int64(a.log.Start())}
+	}
+	code, message := produceError(err)
+	res := wire.ProduceResult{Error: code, Base: -1, AppendTime: -1, LogStart: -1, Message: message}
+	var c *codedError
+	if errors.As(err, &c) {
+		res.Records = c.records
+		if c.early {
+			return res
+		}
+	}
+	switch code {
+	case errInvalidRecord, errInvalidTimestamp, errOutOfOrderSequence, errInvalidProducerEpoch, errInvalidTxnState:
+		res.LogStart = int64(a.log.Start()) // Kafka tells it with these
 	}
 	return res
 }
@@ -119,6 +173,8 @@ func produceError(err error) (int16, string) {
 		return errOutOfOrderSequence, err.Error()
 	case errors.Is(err, commitlog.ErrInvalidProducerEpoch):
 		return errInvalidProducerEpoch, err.Error()
+	case errors.Is(err, commitlog.ErrInvalidTxnState):
+		return errInvalidTxnState, err.Error()
 	case errors.Is(err, commitlog.ErrTooLarge):
 		return errRecordListTooLarge, err.Error()
 	case errors.Is(err, commitlog.ErrClosed):
@@ -168,3 +224,6 @@ func (p *produceReply) Send(ctx context.Context, out *wire.Out) error {
 
 // Drop has nothing to give back: the batches stay in the log.
 func (p *produceReply) Drop() {}
+
+// Size is what the answer and its waits hold.
+func (p *produceReply) Size() int { return len(p.b) + 64*len(p.waits) }

@@ -3,6 +3,7 @@ package handle
 import (
 	"context"
 
+	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/loghaul/loghaul/broker/group"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -19,6 +20,16 @@ import (
 // the group's.
 func (h *Handlers) syncGroup(_ context.Context, r *Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.SyncGroupRequest)
+	if !h.may(r.Peer, acl.Read, acl.Group, req.Group) {
+		resp := req.ResponseKind().(*kmsg.SyncGroupResponse)
+		resp.ErrorCode, resp.MemberAssignment = errGroupAuthorizationFailed, []byte{}
+		return resp, nil
+	}
+	if req.Version >= 5 && (req.ProtocolType == nil || req.Protocol == nil) {
+		resp := req.ResponseKind().(*kmsg.SyncGroupResponse)
+		resp.ErrorCode, resp.MemberAssignment = errInconsistentGroupProtocol, []byte{}
+		return resp, nil
+	}
 	sync := group.SyncRequest{
 		Group: group.ID(req.Group), Member: group.MemberID(req.MemberID), Instance: instance(req.InstanceID),
 		Generation: group.Generation(req.Generation), ProtocolType: req.ProtocolType, Protocol: req.Protocol,

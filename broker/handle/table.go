@@ -11,13 +11,15 @@ const (
 	keyProduce     int16 = 0
 	keyFetch       int16 = 1
 	keyAPIVersions int16 = 18
+
+	keySASLHandshake    int16 = 17
+	keySASLAuthenticate int16 = 36
 )
 
 // row says which versions of a request are served, and by which function.
 type row struct {
 	key      int16
 	min, max int16
-	from     int16  // versions from min up to this are advertised and refused, as Kafka 4 does with Produce; else 0
 	act      action // nil for Produce and Fetch, which have paths of their own
 
 	flexible int16 // the first version with tags and compact lengths (KIP-482); filled in below
@@ -25,7 +27,7 @@ type row struct {
 
 // serves says whether a version is answered.
 func (r *row) serves(version int16) bool {
-	return version >= max(r.min, r.from) && version <= r.max
+	return version >= r.min && version <= r.max
 }
 
 // table is the one version table: what is not here is neither advertised nor answered. It is filled before the first
@@ -36,7 +38,7 @@ var table []row
 var byKey map[int16]*row
 
 func init() { // not a variable: handlers read the table that holds them
-	table = slices.Concat(logRows, groupRows)
+	table = slices.Concat(logRows, groupRows, txnRows, adminRows, securityRows)
 	slices.SortFunc(table, func(a, b row) int { return int(a.key) - int(b.key) })
 	byKey = make(map[int16]*row, len(table))
 	for i := range table {

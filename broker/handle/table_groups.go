@@ -1,6 +1,6 @@
 package handle
 
-// groupRows are the requests of groups and idempotent producers.
+// groupRows are the requests of consumer groups.
 var groupRows = []row{
 	{key: 8, min: 0, max: 9, act: (*Handlers).offsetCommit},
 	{key: 9, min: 0, max: 9, act: (*Handlers).offsetFetch},
@@ -11,6 +11,8 @@ var groupRows = []row{
 	{key: 14, min: 0, max: 5, act: (*Handlers).syncGroup},
 	{key: 15, min: 0, max: 6, act: (*Handlers).describeGroups},
 	{key: 16, min: 0, max: 5, act: (*Handlers).listGroups},
-	{key: 22, min: 0, max: 5, act: (*Handlers).initProducerID},
 	{key: 42, min: 0, max: 2, act: (*Handlers).deleteGroups},
+	{key: 47, act: (*Handlers).offsetDelete},
+	{key: 68, min: 0, max: 1, act: (*Handlers).consumerGroupHeartbeat},
+	{key: 69, min: 0, max: 1, act: (*Handlers).consumerGroupDescribe},
 }

@@ -37,7 +37,7 @@ func versionTable() string {
 	var b strings.Builder
 	b.WriteString("| key | request | advertised | served |\n|---|---|---|---|\n")
 	for _, r := range table {
-		fmt.Fprintf(&b, "| %d | %s | %d-%d | %d-%d |\n", r.key, kmsg.NameForKey(r.key), r.min, r.max, max(r.min, r.from), r.max)
+		fmt.Fprintf(&b, "| %d | %s | %d-%d | %d-%d |\n", r.key, kmsg.NameForKey(r.key), r.min, r.max, r.min, r.max)
 	}
 	return b.String()
 }

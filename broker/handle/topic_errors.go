@@ -17,7 +17,13 @@ var topicCodes = []struct {
 	{topics.ErrPartitions, errInvalidPartitions},
 	{topics.ErrTooMany, errPolicyViolation},
 	{topics.ErrSetting, errInvalidConfig},
+	{topics.ErrSettings, errPolicyViolation},
+	{topics.ErrReadOnly, errInvalidRequest},
 }
+
+// longestMessage bounds what a client is told, in bytes: it may name what came with the request, and older versions have
+// 15 bits for its length.
+const longestMessage = 8 << 10
 
 // topicError is the code and the sentence for what went wrong with a topic. What is left is the disk.
 func topicError(err error) (int16, *string) {
@@ -25,6 +31,7 @@ func topicError(err error) (int16, *string) {
 		return errNone, nil
 	}
 	message := err.Error()
+	message = message[:min(len(message), longestMessage)]
 	var c *codedError
 	if errors.As(err, &c) {
 		return c.code, &message

@@ -28,17 +28,24 @@ func (t *Topics) CheckCreate(name string, partitions int, own map[string]string)
 		return fmt.Errorf("%w: %d", ErrPartitions, partitions)
 	}
 	if err := CheckTopic(own); err != nil {
-		return fmt.Errorf("%w: %w", ErrSetting, err)
+		return refused(ErrSetting, err)
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if t.mu.byName[name] != nil {
-		return fmt.Errorf("%w: %s", ErrExists, name)
+		return refused(ErrExists, fmt.Errorf("Topic '%s' already exists.", name)) // Kafka's words
 	}
 	if other, ok := t.mu.collisions[collision(name)]; ok {
-		return fmt.Errorf("%w: %q collides with %q, '.' and '_' are the same in metric names", ErrInvalidName, name, other)
+		return refused(ErrInvalidName, fmt.Errorf("Topic '%s' collides with existing topic: %s", name, other)) // Kafka's words
 	}
 	return t.roomLocked(partitions)
+}
+
+// CheckRoom says whether there is no room for so many more partitions.
+func (t *Topics) CheckRoom(more int) error {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.roomLocked(more)
 }
 
 // roomLocked holds more partitions against the limit.

@@ -1,7 +1,6 @@
 package topics
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"maps"
@@ -59,9 +58,8 @@ func readManifest(dir string) (manifest, error) {
 func parseManifest(data []byte) (manifest, error) {
 	m := manifest{Own: map[string]string{}}
 	var version string
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	for lines.Scan() {
-		key, value, _ := strings.Cut(lines.Text(), "=")
+	for line := range strings.Lines(string(data)) { // of any length: a list of replicas may be long
+		key, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), "=")
 		var err error
 		switch {
 		case key == "version":
@@ -88,7 +86,7 @@ func parseManifest(data []byte) (manifest, error) {
 	if m.Partitions < 1 || m.Partitions > maxOfTopic || m.ID == (ID{}) {
 		return m, fmt.Errorf("%d partitions and id %s cannot be", m.Partitions, m.ID)
 	}
-	return m, lines.Err()
+	return m, nil
 }
 
 // writeMetadata writes Kafka's own file with the topic's id into a partition's folder.

@@ -47,20 +47,23 @@ var ErrInvalidName = errors.New("invalid topic name")
 // CheckName holds a topic's name against Kafka's rule: 1 to 249 letters of [a-zA-Z0-9._-], and not "." or "..".
 // It is also what keeps a name inside its folder.
 func CheckName(name string) error {
+	bad := func(why string, args ...any) error {
+		return refused(ErrInvalidName, fmt.Errorf("Topic name is invalid: "+why, args...)) // Kafka's words
+	}
 	switch {
 	case name == "":
-		return fmt.Errorf("%w: it is empty", ErrInvalidName)
+		return bad("the empty string is not allowed")
 	case name == "." || name == "..":
-		return fmt.Errorf("%w: %q is a folder", ErrInvalidName, name)
+		return bad("'%s' is not allowed", name)
 	case len(name) > 249:
-		return fmt.Errorf("%w: %d letters, at most 249", ErrInvalidName, len(name))
+		return bad("the length of '%s...' is longer than the max allowed length 249", name[:249])
 	}
 	for i := range len(name) {
 		c := name[i]
 		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-' {
 			continue
 		}
-		return fmt.Errorf("%w: %q has %q, allowed are letters, digits and . _ -", ErrInvalidName, name, c)
+		return bad("'%s' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'", name)
 	}
 	return nil
 }

@@ -34,6 +34,11 @@ func Open(cfg Config) (*Topics, error) {
 	}
 	t := &Topics{cfg: cfg, log: cfg.Logger}
 	t.mu.byName, t.mu.byID, t.mu.collisions = map[string]*Topic{}, map[ID]*Topic{}, map[string]string{}
+	changed, err := readDynamic(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Settings.layers.Store(newLayers(cfg.Settings.now().start, changed))
 	names, err := t.repair()
 	if err != nil {
 		return nil, err
@@ -157,7 +162,7 @@ func (t *Topics) adopt(name string, m *manifest) error {
 }
 
 func (t *Topics) warnFolder(name string) {
-	if !strings.HasPrefix(name, ".") && name != "lost+found" {
+	if !strings.HasPrefix(name, ".") && name != "lost+found" && name != "security" { // users and access control lie there
 		t.log.Warn("folder is no partition and was left alone", "folder", filepath.Join(t.cfg.Dir, name))
 	}
 }

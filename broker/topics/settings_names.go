@@ -1,90 +1,111 @@
 package topics
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
+
+	"github.com/loghaul/loghaul/internal/nearest"
 )
 
-// brokerSetting finds a setting of the broker that has an effect.
+// brokerByName and topicByName find a setting; what has an effect wins over what has none.
+var brokerByName, topicByName = func() (map[string]*setting, map[string]*setting) {
+	broker, topic := map[string]*setting{}, map[string]*setting{}
+	enter := func(list []setting, idle bool) {
+		for i := range list {
+			s := &list[i]
+			s.idle = idle
+			if broker[s.name] == nil && s.name != "" && (!idle || s.topic == "") {
+				broker[s.name] = s
+			}
+			if topic[s.topic] == nil && s.topic != "" {
+				topic[s.topic] = s
+			}
+		}
+	}
+	enter(securityTable, false)
+	enter(table, false)
+	enter(txnTable, false)
+	enter(topicTable, false)
+	enter(idleTopicTable, true)
+	enter(idleSettings(), true)
+	return broker, topic
+}()
+
+// brokerSetting finds a setting of the broker, with or without an effect; nil: Kafka has none of this name.
 func brokerSetting(name string) *setting {
-	for i := range table {
-		if table[i].name == name && name != "" {
-			return &table[i]
+	if s := brokerByName[name]; s != nil {
+		return s
+	}
+	for _, prefix := range freePrefixes {
+		if len(name) > len(prefix) && strings.HasPrefix(name, prefix) {
+			return &setting{name: name, kind: kindPassword, null: true, idle: true, hidden: true, reach: oneBroker} // for all we know it is one
+		}
+	}
+	return listenerSetting(name)
+}
+
+// listenerSetting finds a setting of one listener, maybe of one of its SASL mechanisms. Listeners read what has an effect
+// only when they are opened, so it is not changed later.
+func listenerSetting(name string) *setting {
+	rest, ok := strings.CutPrefix(name, listenerPrefix)
+	for ok {
+		if _, rest, ok = strings.Cut(rest, "."); !ok {
+			break
+		}
+		if s := brokerByName[rest]; s != nil {
+			own := *s
+			own.name, own.hidden, own.standard, own.null, own.reach = name, true, "", true, nowhere
+			if own.idle {
+				own.reach = oneBroker
+			}
+			return &own
 		}
 	}
 	return nil
 }
 
 // topicSetting finds a setting of a topic, with or without an effect.
-func topicSetting(name string) *setting {
-	for i := range table {
-		if table[i].topic == name && name != "" {
-			return &table[i]
-		}
+func topicSetting(name string) *setting { return topicByName[name] }
+
+// Unknown is empty for the name of a setting that brokers have, else the nearest of those names.
+func Unknown(name string) string {
+	if brokerSetting(name) != nil {
+		return ""
 	}
-	for i := range idleTopicNames {
-		if idleTopicNames[i].topic == name {
-			s := idleTopicNames[i]
-			s.idle = true
-			s.meaning = "accepted; without effect here"
-			return &s
-		}
-	}
-	return nil
+	return nearestTo(name, brokerNames())
 }
 
-func brokerNames() []string {
-	var names []string
-	for _, s := range table {
-		if s.name != "" {
-			names = append(names, s.name)
-		}
-	}
-	return append(names, slices.Sorted(maps.Keys(idleNames))...)
+// IsTopicList says whether there is such a setting of topics, and whether it is a list.
+func IsTopicList(name string) (known, list bool) {
+	s := topicSetting(name)
+	return s != nil, s != nil && s.kind == kindList
 }
 
-func topicNames() []string {
-	var names []string
-	for _, s := range table {
-		if s.topic != "" {
-			names = append(names, s.topic)
-		}
-	}
-	for _, s := range idleTopicNames {
-		names = append(names, s.topic)
-	}
-	slices.Sort(names)
-	return names
+// IsBrokerList says whether there is such a setting of brokers, and whether it is a list.
+func IsBrokerList(name string) (known, list bool) {
+	s := brokerSetting(name)
+	return s != nil, s != nil && s.kind == kindList
 }
 
-// nearest is the known name with the fewest letters to change.
-func nearest(name string, known []string) string {
-	best, least := "", 1<<30
-	name = name[:min(len(name), 64)] // the work grows with the length, and no known name is longer
-	for _, k := range known {
-		if d := distance(name, k); d < least {
-			best, least = k, d
-		}
-	}
+// brokerNames are the names that brokerSetting finds, in order.
+func brokerNames() []string { return slices.Sorted(maps.Keys(brokerByName)) }
+
+// topicNames are those that topicSetting finds.
+func topicNames() []string { return slices.Sorted(maps.Keys(topicByName)) }
+
+// nearestTo is the known name with the fewest letters to change.
+func nearestTo(name string, known []string) string {
+	best, _ := nearest.Of(name, known)
 	return best
 }
 
-// distance is Levenshtein's: letters to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+// CheckBroker says what is wrong with a setting of the broker; an unknown name comes back with the nearest known one.
+func CheckBroker(name, value string) error {
+	s := brokerSetting(name)
+	if s == nil {
+		return fmt.Errorf("setting %q is unknown: did you mean %q?", name, nearestTo(name, brokerNames()))
 	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := corner
-			if a[i] != b[j] {
-				d = 1 + min(corner, row[j], row[j+1])
-			}
-			corner, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
+	return s.check(name, value)
 }

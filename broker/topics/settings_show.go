@@ -1,32 +1,73 @@
 package topics
 
+import (
+	"maps"
+	"slices"
+)
+
 // Source says where a setting's value comes from, with Kafka's number for it in DescribeConfigs.
 type Source int8
 
 const (
 	FromTopic   Source = 1 // set on the topic
+	FromNode    Source = 2 // set on this broker while it ran
+	FromCluster Source = 3 // set for all brokers while they ran
 	FromBroker  Source = 4 // given to the broker at its start
 	FromDefault Source = 5 // nobody set it
+	FromGroup   Source = 8 // set on the group
 )
 
 // Value is one setting as DescribeConfigs shows it.
 type Value struct {
-	Name       string
-	Value      string
-	Source     Source
-	Kind       int8 // Kafka's number for the type
-	Meaning    string
-	BrokerName string // of a topic's setting: what sets it for all topics, may be empty
+	Name     string
+	Value    string
+	Null     bool // there is no value
+	Secret   bool // nobody is shown the value
+	ReadOnly bool // cannot be changed while the broker runs
+	Source   Source
+	Kind     int8 // Kafka's number for the type
+	Meaning  string
+	Synonyms []Synonym // where the value is looked for, from the place that won on down
 }
 
-// Broker lists the broker's settings that have an effect, with their values.
+// Synonym is one place where a value is looked for and found.
+type Synonym struct {
+	Name, Value string
+	Source      Source
+}
+
+// Broker lists the broker's settings with their values.
 func (s *Settings) Broker() []Value {
-	var values []Value
-	for _, t := range table {
-		if t.name == "" {
-			continue
+	names := brokerNames()
+	for name := range s.now().given {
+		if brokerByName[name] == nil { // of a listener or a plug-in
+			names = append(names, name)
 		}
-		values = append(values, Value{t.name, s.Text(t.name), s.Source(t.name), int8(t.kind), t.meaning, ""})
+	}
+	slices.Sort(names)
+	var values []Value
+	for _, name := range names {
+		t := brokerSetting(name)
+		if t == nil {
+			continue // put into the file of changed settings by hand
+		}
+		v := t.shown(name, s.synonyms(name))
+		v.ReadOnly = t.reach == nowhere
+		if !t.hidden || v.Source != FromDefault {
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
+// Cluster lists what was changed for all brokers while they ran.
+func (s *Settings) Cluster() []Value {
+	all := s.now().All
+	var values []Value
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if t := brokerSetting(name); t != nil {
+			values = append(values, t.shown(name, []Synonym{{name, all[name], FromCluster}}))
+		}
 	}
 	return values
 }
@@ -36,28 +77,63 @@ func (s *Settings) Topic(own map[string]string) []Value {
 	var values []Value
 	for _, name := range topicNames() {
 		t := topicSetting(name)
-		v := Value{name, s.topicText(name, own), FromDefault, int8(t.kind), t.meaning, t.name}
-		if _, ok := own[name]; ok {
-			v.Source = FromTopic
-		} else if t.name != "" {
-			v.Source = s.Source(t.name)
+		var synonyms []Synonym
+		if v, ok := own[name]; ok {
+			synonyms = append(synonyms, Synonym{name, v, FromTopic})
 		}
-		values = append(values, v)
+		if t.name != "" {
+			synonyms = append(synonyms, s.synonyms(t.name)...)
+		}
+		v := t.shown(name, synonyms)
+		v.Value, v.Null = s.topicText(name, own), false
+		if !t.hidden || v.Source != FromDefault {
+			values = append(values, v)
+		}
 	}
 	return values
 }
 
-// Source says whether the value of a broker setting was given, under this name or one in other units.
-func (s *Settings) Source(name string) Source {
-	_, given := s.given[name]
-	switch name {
-	case "log.retention.ms":
-		given = given || s.given["log.retention.minutes"] != "" || s.given["log.retention.hours"] != ""
-	case "log.roll.ms":
-		given = given || s.given["log.roll.hours"] != ""
+// shown is a setting with the value that the first of its synonyms has.
+func (t *setting) shown(name string, synonyms []Synonym) Value {
+	v := Value{Name: name, Source: FromDefault, Kind: int8(t.kind), Meaning: t.meaning, Null: true, Synonyms: synonyms}
+	if t.idle {
+		if v.Meaning = "accepted; without effect here"; t.why != "" {
+			v.Meaning += ": " + t.why
+		}
 	}
-	if given {
-		return FromBroker
+	if len(synonyms) > 0 && synonyms[0].Name == name {
+		v.Value, v.Null = synonyms[0].Value, false
 	}
-	return FromDefault
+	if len(synonyms) > 0 {
+		v.Source = synonyms[0].Source
+	}
+	if t.kind == kindPassword {
+		v.Secret, v.Value, v.Null = true, "", true
+	}
+	return v
+}
+
+// synonyms are the places where a broker setting has a value, under its own name or one in other units.
+func (s *Settings) synonyms(name string) []Synonym {
+	l := s.now()
+	var list []Synonym
+	find := func(name string) {
+		for _, place := range []struct {
+			values map[string]string
+			source Source
+		}{{l.Node, FromNode}, {l.All, FromCluster}, {l.start, FromBroker}} {
+			if v, ok := place.values[name]; ok {
+				list = append(list, Synonym{name, v, place.source})
+			}
+		}
+	}
+	find(name)
+	for _, other := range otherUnits[name] {
+		find(other.name)
+	}
+	t := brokerSetting(name)
+	if t != nil && !t.null {
+		list = append(list, Synonym{name, t.standard, FromDefault})
+	}
+	return list
 }

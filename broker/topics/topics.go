@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,7 @@ var (
 	ErrPartitions    = errors.New("invalid number of partitions")
 	ErrTooMany       = errors.New("too many partitions")
 	ErrSetting       = errors.New("invalid setting")
+	ErrSettings      = errors.New("too many settings")
 	errAlreadyClosed = errors.New("topics are closed")
 )
 
@@ -129,14 +131,23 @@ func (t *Topics) List() []*Topic {
 	return slices.SortedFunc(maps.Values(t.mu.byName), func(a, b *Topic) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// Folder is where the topics' folders lie.
-func (t *Topics) Folder() string { return t.cfg.Dir }
+// Folder is where the topics' folders lie: the absolute path, where there is one.
+func (t *Topics) Folder() string {
+	if path, err := filepath.Abs(t.cfg.Dir); err == nil {
+		return path
+	}
+	return t.cfg.Dir
+}
 
 // Settings are the broker's.
 func (t *Topics) Settings() *Settings { return t.cfg.Settings }
 
-// Run rolls and deletes segments by age and size (log.retention.check.interval.ms) until ctx ends.
+// Run rolls and deletes segments by age and size (log.retention.check.interval.ms), and compacts (compact.go), until ctx
+// ends.
 func (t *Topics) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { t.compact(ctx) })
+	defer wg.Wait()
 	tick := time.NewTicker(t.cfg.Settings.Millis("log.retention.check.interval.ms"))
 	defer tick.Stop()
 	for {

@@ -1,4 +1,3 @@
-// Package txn gives out producer ids, each once for ever: a crash may skip some, and never repeats one.
 package txn
 
 import (
@@ -21,8 +20,8 @@ const blockSize = 1000
 // The file holds one line, "loghaul producer ids 1: next <n>": every id below n may have been given out.
 const format = "loghaul producer ids 1: next %d\n"
 
-// Config steers ProducerIDs.
-type Config struct {
+// IDsConfig steers ProducerIDs.
+type IDsConfig struct {
 	// Path is the file that remembers what was given out; its folder must exist.
 	Path string
 	// Floor is the lowest id that may be given out whatever the file says: one above every id that the
@@ -39,9 +38,9 @@ type ProducerIDs struct {
 	}
 }
 
-// Open reads what was given out before. A file that is not there is the first start; one that makes no
+// OpenIDs reads what was given out before. A file that is not there is the first start; one that makes no
 // sense is an error, since guessing could give an id to two producers.
-func Open(cfg Config) (*ProducerIDs, error) {
+func OpenIDs(cfg IDsConfig) (*ProducerIDs, error) {
 	p := &ProducerIDs{path: cfg.Path}
 	next, err := read(cfg.Path)
 	if err != nil {
@@ -65,6 +64,16 @@ func (p *ProducerIDs) Next() (ProducerID, error) {
 	id := p.mu.next
 	p.mu.next++
 	return id, nil
+}
+
+// above makes every further id larger than id, which somebody has.
+func (p *ProducerIDs) above(id ProducerID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if id >= p.mu.next {
+		p.mu.next = id + 1
+		p.mu.end = max(p.mu.end, p.mu.next) // what lies above is reserved when it is asked for
+	}
 }
 
 func read(path string) (ProducerID, error) {

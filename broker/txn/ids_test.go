@@ -55,7 +55,7 @@ func TestADamagedFileIsRefusedAndNamesTheMend(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Open(Config{Path: path})
+		_, err := OpenIDs(IDsConfig{Path: path})
 		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "next 1000") {
 			t.Errorf("content %q: error %v, want one that names the file and the line to write", content, err)
 		}
@@ -101,7 +101,7 @@ func TestManyAskAtOnce(t *testing.T) {
 
 func open(t *testing.T, path string, floor ProducerID) *ProducerIDs {
 	t.Helper()
-	p, err := Open(Config{Path: path, Floor: floor})
+	p, err := OpenIDs(IDsConfig{Path: path, Floor: floor})
 	if err != nil {
 		t.Fatal(err)
 	}

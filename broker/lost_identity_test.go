@@ -1,0 +1,104 @@
+package broker_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/loghaul/loghaul/broker"
+)
+
+// metaOf is the folder's meta.properties.
+func metaOf(t *testing.T, data string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(data, "meta.properties"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestADamagedIdentityIsRefusedWithTheMend(t *testing.T) {
+	data := t.TempDir()
+	r := start(t, broker.Config{Data: data})
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range []string{"", "\x00\x00\x00", "garbage\n", "version=1\ncluster.id=\n", "cluster.id=x\nleader.epoch=-1\n", "cluster.id=x\nleader.epoch=2147483647\n"} {
+		if err := os.WriteFile(filepath.Join(data, "meta.properties"), []byte(content), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		b, err := broker.New(broker.Config{Data: data, Listen: []string{"127.0.0.1:0"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // it must not serve
+		err = b.Run(ctx)
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), filepath.Join(data, "meta.properties")) || !strings.Contains(err.Error(), "or remove it") {
+			t.Errorf("%q: %v, want the file and the mend", content, err)
+		}
+		if got := metaOf(t, data); got != content {
+			t.Errorf("%q became %q", content, got)
+		}
+	}
+}
+
+func TestALostIdentityTakesTheEpochFromTheLogs(t *testing.T) {
+	data := t.TempDir()
+	for range 3 { // epochs 0, 1 and 2, and only the last two write
+		r := start(t, broker.Config{Data: data})
+		if strings.Contains(metaOf(t, data), "leader.epoch=0") {
+			_ = r.stop()
+			continue
+		}
+		r.produce(r.client(), "web_log", 0, 3)
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(data, "meta.properties")
+	known := metaOf(t, data)
+	withoutEpoch := regexp.MustCompile(`leader\.epoch=.*\n`).ReplaceAllString(known, "")
+	if err := os.WriteFile(path, []byte(withoutEpoch), 0o640); err != nil { // as Kafka itself writes it
+		t.Fatal(err)
+	}
+	r := start(t, broker.Config{Data: data})
+	if got, want := metaOf(t, data), withoutEpoch+"leader.epoch=3\n"; got != want {
+		t.Errorf("the identity is %q, want %q", got, want)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	r = start(t, broker.Config{Data: data})
+	if got := metaOf(t, data); !strings.Contains(got, "leader.epoch=3\n") {
+		t.Errorf("the identity is %q, want leader epoch 3", got)
+	}
+	if r.log.count("level=WARN") != 1 || r.log.count("meta.properties is gone") != 1 {
+		t.Errorf("the log says\n%s", r.log)
+	}
+	r.consume("web_log", 6)
+	if fresh := start(t, broker.Config{}); fresh.log.count("level=WARN") != 0 {
+		t.Errorf("a new folder is warned of:\n%s", fresh.log)
+	}
+}
+
+func TestANewFolderTakesTheClusterIDThatItIsGiven(t *testing.T) {
+	const given, other = "4L6g3nShT-eMCtK--X86sw", "5L6g3nShT-eMCtK--X86sw"
+	data := t.TempDir()
+	r := start(t, broker.Config{Data: data, ClusterID: given})
+	if err := r.stop(); err != nil || !strings.Contains(metaOf(t, data), "cluster.id="+given+"\n") {
+		t.Errorf("the identity is %q, %v", metaOf(t, data), err)
+	}
+	r = start(t, broker.Config{Data: data, ClusterID: other})
+	if r.log.count("level=WARN") != 1 || r.log.count(other) != 1 || !strings.Contains(metaOf(t, data), given) {
+		t.Errorf("the identity is %q, and the log says\n%s", metaOf(t, data), r.log)
+	}
+}
