@@ -61,28 +61,44 @@ func (c Config) withDefaults() Config {
 
 // Validate lists every complaint about c; files are only opened when dialling.
 func (c Config) Validate() error {
+	if err := c.complaints(); err != nil {
+		return &ConfigError{err}
+	}
+	return nil
+}
+
+func (c Config) complaints() error {
 	var errs []error
 	for _, b := range c.Brokers {
 		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || port == "" {
-			errs = append(errs, fmt.Errorf("brokers (%q) must be HOST:PORT", b))
+			errs = append(errs, fmt.Errorf("--brokers (%q) must be HOST:PORT", b))
 		}
 	}
 	if (c.Cert == "") != (c.Key == "") {
-		errs = append(errs, errors.New("kafka-cert and kafka-key must be given together"))
+		errs = append(errs, errors.New("--kafka-cert and --kafka-key must be given together"))
 	}
 	switch c.SASL {
 	case "", "plain", "scram-sha-256", "scram-sha-512":
 	default:
-		errs = append(errs, fmt.Errorf("kafka-sasl (%q) must be plain, scram-sha-256 or scram-sha-512", c.SASL))
+		errs = append(errs, fmt.Errorf("--kafka-sasl (%q) must be plain, scram-sha-256 or scram-sha-512", c.SASL))
 	}
 	if c.SASL != "" && (c.User == "" || c.PasswordFile == "") {
-		errs = append(errs, errors.New("kafka-sasl needs kafka-user and kafka-password-file"))
+		errs = append(errs, errors.New("--kafka-sasl needs --kafka-user and --kafka-password-file"))
 	}
 	if c.SASL == "" && (c.User != "" || c.PasswordFile != "") {
-		errs = append(errs, errors.New("kafka-user and kafka-password-file need kafka-sasl"))
+		errs = append(errs, errors.New("--kafka-user and --kafka-password-file need --kafka-sasl: plain, scram-sha-256 or scram-sha-512"))
 	}
 	return errors.Join(errs...)
 }
+
+// ConfigError says that a Config cannot be used, whatever brokers there are.
+type ConfigError struct{ Err error }
+
+// Error names the option and the mend.
+func (e *ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap is the reason.
+func (e *ConfigError) Unwrap() error { return e.Err }
 
 // Sarama is c as sarama's settings: protocol versions of Kafka 2.8, which every
 // broker from there to 4.x serves; the caller sets what concerns its own use.
@@ -128,17 +144,17 @@ func (c Config) tls() (*tls.Config, error) {
 	if c.CA != "" && c.CA != "system" {
 		pem, err := os.ReadFile(c.CA)
 		if err != nil {
-			return nil, fmt.Errorf("reading --kafka-ca: %w", err)
+			return nil, &ConfigError{fmt.Errorf("reading --kafka-ca: %w", err)}
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("reading --kafka-ca %s: no PEM certificate in it", c.CA)
+			return nil, &ConfigError{fmt.Errorf("reading --kafka-ca %s: no PEM certificate in it", c.CA)}
 		}
 	}
 	if c.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
 		if err != nil {
-			return nil, fmt.Errorf("reading --kafka-cert %s and --kafka-key %s: %w", c.Cert, c.Key, err)
+			return nil, &ConfigError{fmt.Errorf("reading --kafka-cert %s and --kafka-key %s: %w", c.Cert, c.Key, err)}
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}
@@ -148,7 +164,7 @@ func (c Config) tls() (*tls.Config, error) {
 func (c Config) password() (string, error) {
 	b, err := os.ReadFile(c.PasswordFile)
 	if err != nil {
-		return "", fmt.Errorf("reading --kafka-password-file: %w", err)
+		return "", &ConfigError{fmt.Errorf("reading --kafka-password-file: %w", err)}
 	}
 	return strings.TrimRight(string(b), "\r\n"), nil
 }

@@ -18,6 +18,11 @@ func (c Config) Dial(ctx context.Context, addr string) (*Conn, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
+	if c.SASL != "" {
+		if _, err := c.password(); err != nil { // before anything goes out
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.DialTimeout)
 	defer cancel()
 	nc, err := c.dialNet(ctx, addr)
@@ -42,8 +47,27 @@ func (c Config) dialNet(ctx context.Context, addr string) (net.Conn, error) {
 	if t == nil {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	}
-	return (&tls.Dialer{Config: t}).DialContext(ctx, "tcp", addr)
+	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	t.ServerName, _, _ = net.SplitHostPort(addr) // it was dialled
+	tc := tls.Client(nc, t)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, &HandshakeError{err}
+	}
+	return tc, nil
 }
+
+// HandshakeError says that somebody was there and TLS did not come about.
+type HandshakeError struct{ Err error }
+
+// Error is the reason.
+func (e *HandshakeError) Error() string { return "TLS handshake: " + e.Err.Error() }
+
+// Unwrap is the reason.
+func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // authenticate speaks SaslHandshake v1 and SaslAuthenticate (KIP-152).
 func (c Config) authenticate(ctx context.Context, conn *Conn) error {
