@@ -66,9 +66,12 @@ func (c *cluster) ask(ctx context.Context, req kmsg.Request) (kmsg.Response, err
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if _, wrong := errors.AsType[*kafka.ConfigError](err); wrong {
+			return nil, err // whatever broker it is
+		}
 		errs = append(errs, err)
 	}
-	return nil, &classed{errUnreachable, fmt.Errorf("%w: is a broker running there? name it with --brokers", oneLine(errs))}
+	return nil, &classed{errUnreachable, fmt.Errorf("%w: %s", oneLine(errs), wayIn(c.cfg, errs[len(errs)-1]))}
 }
 
 // errUnreachable is the class of errors of a cluster none of whose brokers answers.
@@ -127,6 +130,8 @@ func topicError(topic string, code int16) error {
 		return fmt.Errorf("topic %s does not exist: see loghaul topic list", topic)
 	case errors.Is(err, kerr.InvalidTopicException):
 		return badTopic(topic)
+	case refused(err):
+		return notAllowed(err, "Describe", "topic", topic)
 	default:
 		return fmt.Errorf("topic %s: %w", topic, err)
 	}

@@ -28,7 +28,7 @@ func (c *consumer) runGroup(ctx context.Context) error {
 	group.PauseAll() // it says who owns what; the records come by way of reading
 	for ctx.Err() == nil {
 		if err := group.Consume(ctx, []string{c.topic}, m); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("consuming %s in group %s: %w", c.topic, c.f.group, err)
+			return fmt.Errorf("consuming %s in group %s: %w", c.topic, c.f.group, notAllowed(err, "Read", "group", c.f.group))
 		}
 	}
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, errEnough) {

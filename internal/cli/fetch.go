@@ -107,7 +107,7 @@ func (f *fetcher) take(ctx context.Context, p *kmsg.FetchResponseTopicPartition)
 	case kerr.IsRetriable(err):
 		return &classed{errElsewhere, fmt.Errorf("%s/%d: %w", f.topic, p.Partition, err)}
 	default:
-		return fmt.Errorf("reading %s/%d: %w", f.topic, p.Partition, err)
+		return fmt.Errorf("reading %s/%d: %w", f.topic, p.Partition, notAllowed(err, "Read", "topic", f.topic))
 	}
 	size, next, err := wholeBatches(p.RecordBatches)
 	if err != nil {

@@ -27,6 +27,7 @@ type globals struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer // stdout is data, stderr is talk
 	log            *slog.Logger
+	level          *slog.LevelVar // of log; the broker's clients may change it
 
 	config   string // YAML file with the flags' own names
 	output   string // table, json, yaml, name
@@ -36,8 +37,9 @@ type globals struct {
 	kafka    kafka.Config
 	etcdAuth etcdconf.Config // certificates and user; endpoints come from etcd
 
-	typed   map[string]bool // flags given on the command line itself
-	running bool            // the command itself has begun, so errors are no longer wrong usage
+	typed   map[string]bool   // flags given on the command line itself
+	places  map[string]string // where the others were found
+	running bool              // the command itself has begun, so errors are no longer wrong usage
 }
 
 func (g *globals) register(root *cobra.Command) {
@@ -76,7 +78,9 @@ func (g *globals) check() error {
 
 // talkFrom makes the log say what is of this level or above.
 func (g *globals) talkFrom(level slog.Level) {
-	g.log = slog.New(slog.NewTextHandler(g.stderr, &slog.HandlerOptions{Level: level}))
+	g.level = new(slog.LevelVar)
+	g.level.Set(level)
+	g.log = slog.New(slog.NewTextHandler(g.stderr, &slog.HandlerOptions{Level: g.level}))
 }
 
 // sayf writes one line of talk on standard error.

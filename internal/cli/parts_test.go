@@ -57,7 +57,7 @@ func TestThePartsAlone(t *testing.T) {
 func TestAMissingFolderIsNamed(t *testing.T) {
 	loghaul(t, "agent", "--data", t.TempDir(), "--inputs", "/nowhere", "--etcd", "none").want(t, exitFailed, "--inputs /nowhere: not a folder")
 	loghaul(t, "transfer", "--data", t.TempDir(), "--sinks", "/nowhere", "--etcd", "none").want(t, exitFailed, "--sinks /nowhere: not a folder")
-	loghaul(t, "broker", "--data", t.TempDir(), "--properties", "/nowhere.properties").want(t, exitFailed, "/nowhere.properties")
+	loghaul(t, "broker", "--data", t.TempDir(), "--properties", "/nowhere.properties").want(t, exitUsage, "/nowhere.properties")
 	loghaul(t, "broker", "--data", t.TempDir(), "--set", "num.partitons=3").want(t, exitFailed, "num.partitons")
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/IBM/sarama"
+	"github.com/loghaul/loghaul/internal/kafka"
 	"github.com/loghaul/loghaul/internal/line"
 	"github.com/loghaul/loghaul/internal/record"
 	"github.com/spf13/cobra"
@@ -64,9 +65,14 @@ func (g *globals) runProduce(ctx context.Context, topic string, f produceFlags) 
 	}
 	cfg.Producer.Return.Successes = true
 	cfg.Producer.Partitioner = func(string) sarama.Partitioner { return &partitioner{fixed: f.partition} }
-	p, err := sarama.NewAsyncProducer(kc.Brokers, cfg)
+	client, err := sarama.NewClient(kc.Brokers, cfg)
 	if err != nil {
 		return fmt.Errorf("reaching the brokers at %v: %w: name them with --brokers", kc.Brokers, err)
+	}
+	defer client.Close()
+	p, err := sarama.NewAsyncProducerFromClient(client)
+	if err != nil { // to write any topic is the right to ask for a producer id, too
+		return fmt.Errorf("sending to topic %s: %w", topic, notAllowed(err, "Write", "topic", topic))
 	}
 	sent, err := sendLines(ctx, p, &input{g.stdin, cfg.Producer.MaxMessageBytes}, template)
 	if err != nil {
@@ -80,7 +86,8 @@ func (g *globals) batchLimit(ctx context.Context, topic string) (int, error) {
 	cl := newCluster(g.kafkaConfig("loghaul-produce"))
 	defer cl.Close()
 	d := &topicDetail{Topic: topic, Configs: map[string]string{}}
-	if _, err := cl.leaders(ctx, topic); errors.Is(err, errUnreachable) {
+	_, err := cl.leaders(ctx, topic)
+	if _, wrong := errors.AsType[*kafka.ConfigError](err); wrong || errors.Is(err, errUnreachable) {
 		return 0, err
 	} else if err != nil {
 		return usualLimit, nil // the topic comes with its first record
@@ -143,7 +150,7 @@ func sendLines(ctx context.Context, p sarama.AsyncProducer, in *input, template 
 				if !ok {
 					failures = nil
 				} else if first == nil {
-					first = fmt.Errorf("sending to topic %s: %w", template.Topic, e.Err)
+					first = fmt.Errorf("sending to topic %s: %w", template.Topic, notAllowed(e.Err, "Write", "topic", template.Topic))
 					cancel() // no more lines
 				}
 			}

@@ -3,11 +3,16 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"strings"
 	"syscall"
 
+	"github.com/loghaul/loghaul/internal/kafka"
+	"github.com/loghaul/loghaul/internal/nearest"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Streams are what a command reads and writes; a test passes its own.
@@ -35,6 +40,7 @@ Start with "loghaul up", which needs nothing else, and then "loghaul consume web
 		SilenceUsage:      true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return g.settle(cmd) },
 	}
+	root.SetFlagErrorFunc(flagSlip)
 	root.SetOut(g.stdout)
 	root.SetErr(g.stderr)
 	root.SetIn(g.stdin)
@@ -57,22 +63,48 @@ func newGroup(use, short string, commands ...*cobra.Command) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return usageErrorf("loghaul %s: say what to do: %s", use, strings.Join(names, ", "))
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usageErrorf("%s: say what to do: %s", cmd.CommandPath(), strings.Join(names, ", "))
 		},
 	}
 	cmd.AddCommand(commands...)
 	return cmd
 }
 
+// flagSlip adds the flag that was probably meant to the complaint about one that is not there.
+func flagSlip(cmd *cobra.Command, err error) error {
+	missing, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if near, letters := nearest.Of(missing.GetSpecifiedName(), known); letters <= 1+len(near)/3 {
+		return fmt.Errorf("%w: did you mean --%s?", err, near)
+	}
+	return err
+}
+
+// argumentSlip says what is missing in the words of the command, in place of a count.
+func argumentSlip(cmd *cobra.Command, err error) error {
+	if words := strings.Fields(cmd.Use); len(words) > 1 && strings.HasPrefix(err.Error(), "accepts 1 arg(s)") {
+		return fmt.Errorf("%s: give one %s, as in %s %s", cmd.CommandPath(), words[1], cmd.CommandPath(), strings.Join(words[1:], " "))
+	}
+	return err
+}
+
 // report says why a command failed and gives its exit code.
 func (g *globals) report(cmd *cobra.Command, err error) int {
-	if err == nil || errors.Is(err, syscall.EPIPE) { // whoever read our output has seen enough
+	_, network := errors.AsType[*net.OpError](err)
+	if err == nil || errors.Is(err, syscall.EPIPE) && !network { // whoever read our output has seen enough
 		return exitDone
 	}
 	code := exitCode(err)
+	if wrong, ok := errors.AsType[*kafka.ConfigError](err); ok && code == exitFailed {
+		code, err = exitUsage, errors.New(strings.ReplaceAll(wrong.Error(), "\n", "; "))
+	}
 	if !g.running {
-		code = exitUsage
+		code, err = exitUsage, argumentSlip(cmd, err)
 	}
 	var silent *exitError
 	if errors.As(err, &silent) && silent.err == nil {

@@ -59,11 +59,15 @@ func (s *service) ready() {
 func (s *service) runPart(ctx context.Context, name string, p part, adminAddr string) error {
 	err := s.startAdmin(ctx, adminAddr, "--admin")
 	if err == nil {
-		err = withFlag(s.stages.start(ctx, name, p), "--listen")
+		err = s.stages.start(ctx, name, p)
 	}
 	if err == nil {
 		if a, ok := p.(interface{ Addr() string }); ok {
-			s.where = append([]string{name + "=" + a.Addr()}, s.where...)
+			at := a.Addr()
+			if l, ok := p.(interface{ Addrs() []string }); ok && len(l.Addrs()) > 1 {
+				at = strings.Join(l.Addrs(), ",")
+			}
+			s.where = append([]string{name + "=" + at}, s.where...)
 		}
 		s.ready()
 		err = s.stages.wait(ctx)

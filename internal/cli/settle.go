@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/loghaul/loghaul/internal/nearest"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -17,7 +18,7 @@ const onlyTyped = "loghaul_only_typed"
 // settle gives every flag of cmd its value: as typed, else from the environment, else from the configuration file,
 // else its default. Then the command may begin.
 func (g *globals) settle(cmd *cobra.Command) error {
-	g.typed = map[string]bool{}
+	g.typed, g.places = map[string]bool{}, map[string]string{}
 	cmd.Flags().Visit(func(f *pflag.Flag) { g.typed[f.Name] = true })
 	if err := fromEnvironment(cmd.Flags().Lookup("config")); err != nil {
 		return err
@@ -31,8 +32,11 @@ func (g *globals) settle(cmd *cobra.Command) error {
 		if failed != nil || f.Changed || f.Name == "help" || f.Annotations[onlyTyped] != nil {
 			return
 		}
-		if failed = fromEnvironment(f); failed == nil && !f.Changed && file[f.Name] != nil {
+		if failed = fromEnvironment(f); failed == nil && f.Changed {
+			g.places[f.Name] = variable(f.Name)
+		} else if failed == nil && file[f.Name] != nil {
 			failed = set(f, file[f.Name], g.config)
+			g.places[f.Name] = g.config + ": " + f.Name
 		}
 	})
 	if failed != nil {
@@ -41,8 +45,26 @@ func (g *globals) settle(cmd *cobra.Command) error {
 	if err := g.check(); err != nil {
 		return err
 	}
+	g.warnOfVariables(os.Environ(), cmd.Root())
 	g.running = true
 	return nil
+}
+
+// warnOfVariables says which LOGHAUL_ variables no command reads.
+func (g *globals) warnOfVariables(environ []string, root *cobra.Command) {
+	known := []string{variable("config")}
+	for _, flag := range flagNames(root) {
+		known = append(known, variable(flag))
+	}
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		rest, ours := strings.CutPrefix(name, "LOGHAUL_")
+		if !ours || strings.HasPrefix(rest, "TEST_") || slices.Contains(known, name) || ofKubernetes(rest, value) {
+			continue
+		}
+		near, _ := nearest.Of(name, known)
+		g.log.Warn(name + " is read by no command: did you mean " + near + "?")
+	}
 }
 
 // variable is the environment's name of a flag: --broker-listen is LOGHAUL_BROKER_LISTEN.

@@ -35,7 +35,7 @@ func (g *globals) groups(ctx context.Context) ([]groupStatus, error) {
 	cfg := g.kafkaConfig("loghaul-status")
 	cl := newCluster(cfg)
 	defer cl.Close()
-	if _, err := cl.versions(ctx); err != nil { // a broker that is away, said as every command says it
+	if err := g.reach(ctx, cfg.ClientID); err != nil { // a broker that is away, said as every command says it
 		return nil, err
 	}
 	sc, err := cfg.Sarama()

@@ -13,8 +13,8 @@ import (
 )
 
 func newTopic(g *globals) *cobra.Command {
-	return newGroup("topic", "list, create, describe and delete topics",
-		newTopicList(g), newTopicCreate(g), newTopicDescribe(g), newTopicDelete(g))
+	return newGroup("topic", "list, create, describe, alter, trim and delete topics",
+		newTopicList(g), newTopicCreate(g), newTopicDescribe(g), newTopicAlter(g), newTopicTrim(g), newTopicDelete(g))
 }
 
 func newTopicList(g *globals) *cobra.Command {
@@ -80,14 +80,14 @@ func (g *globals) topicCreate(ctx context.Context, topic string, f topicCreateFl
 	for k, v := range settings {
 		detail.ConfigEntries[k] = &v
 	}
-	err = g.administer(func(a sarama.ClusterAdmin) error { return a.CreateTopic(topic, detail, false) })
+	err = g.administer(ctx, func(a sarama.ClusterAdmin) error { return a.CreateTopic(topic, detail, false) })
 	switch {
 	case errors.Is(err, sarama.ErrTopicAlreadyExists):
 		return fmt.Errorf("topic %s exists already: see loghaul topic describe %s", topic, topic)
 	case errors.Is(err, sarama.ErrInvalidTopic):
 		return badTopic(topic)
 	case err != nil:
-		return fmt.Errorf("creating topic %s: %w", topic, err)
+		return fmt.Errorf("creating topic %s: %w", topic, notAllowed(err, "Create", "topic", topic))
 	}
 	g.sayf("created topic %s", topic)
 	return nil
@@ -148,17 +148,20 @@ func (g *globals) topicDelete(ctx context.Context, topic string, yes bool) error
 		_, err := fmt.Fprintf(g.stdout, "would delete topic %s: %s\nnothing was changed; --yes deletes it\n", topic, d.summary())
 		return err
 	}
-	err = g.administer(func(a sarama.ClusterAdmin) error { return a.DeleteTopic(topic) })
+	err = g.administer(ctx, func(a sarama.ClusterAdmin) error { return a.DeleteTopic(topic) })
 	if err != nil {
-		return fmt.Errorf("deleting topic %s: %w", topic, err)
+		return fmt.Errorf("deleting topic %s: %w", topic, notAllowed(err, "Delete", "topic", topic))
 	}
 	g.sayf("deleted topic %s: %s", topic, d.summary())
 	return nil
 }
 
 // administer runs do with sarama's admin client, which finds the controller.
-func (g *globals) administer(do func(sarama.ClusterAdmin) error) error {
+func (g *globals) administer(ctx context.Context, do func(sarama.ClusterAdmin) error) error {
 	kc := g.kafkaConfig("loghaul-topic")
+	if err := g.reach(ctx, kc.ClientID); err != nil {
+		return err
+	}
 	cfg, err := kc.Sarama()
 	if err != nil {
 		return err

@@ -68,6 +68,43 @@ func TestDeletingShowsItsPlanFirst(t *testing.T) {
 	loghaul(t, "topic", "delete", "orders", "--yes", "--brokers", at).want(t, exitFailed, "topic orders does not exist")
 }
 
+func TestAlteringATopicTakesEffect(t *testing.T) {
+	at := brokers(t, kfake.SeedTopics(1, "orders"))
+	loghaul(t, "topic", "alter", "orders", "retention.ms=1000", "segment.bytes=2000000", "--brokers", at).want(t, exitDone, "altered topic orders: retention.ms=1000")
+	if d := describe(t, at, "orders"); d.Configs["retention.ms"] != "1000" || d.Configs["segment.bytes"] != "2000000" {
+		t.Errorf("configs = %v, want what was set", d.Configs)
+	}
+	loghaul(t, "topic", "alter", "orders", "--unset", "retention.ms", "--brokers", at).want(t, exitDone, "retention.ms as the broker has it")
+	if d := describe(t, at, "orders"); d.Configs["retention.ms"] == "1000" || d.Configs["segment.bytes"] != "2000000" {
+		t.Errorf("configs = %v, want only retention.ms put back", d.Configs)
+	}
+	loghaul(t, "topic", "alter", "orders", "--brokers", at).want(t, exitUsage, "say what to change")
+	loghaul(t, "topic", "alter", "orders", "nonsense", "--brokers", at).want(t, exitUsage, "NAME=VALUE")
+	loghaul(t, "topic", "alter", "nothing", "retention.ms=1", "--brokers", at).want(t, exitFailed, "topic nothing does not exist")
+}
+
+func TestTrimmingShowsItsPlanFirst(t *testing.T) {
+	at := brokers(t, kfake.SeedTopics(2, "orders"))
+	loghaulWith(t, numbered(10), "produce", "orders", "--partition", "1", "--brokers", at).want(t, exitDone)
+	o := loghaul(t, "topic", "trim", "orders", "--before", "4", "--brokers", at).want(t, exitDone)
+	if !strings.Contains(o.stdout, "orders partition 1: 4 records, offsets 0 to 3") || strings.Contains(o.stdout, "partition 0") {
+		t.Errorf("the plan is %q", o.stdout)
+	}
+	if d := describe(t, at, "orders"); d.Partitions[1].Earliest != 0 {
+		t.Errorf("after the plan the topic begins at %d", d.Partitions[1].Earliest)
+	}
+	loghaul(t, "topic", "trim", "orders", "--before", "4", "--yes", "--brokers", at).want(t, exitDone, "deleted", "4 records")
+	if d := describe(t, at, "orders"); d.Partitions[1].Earliest != 4 || d.Partitions[1].Latest != 10 {
+		t.Errorf("trimmed to %+v, want 4 to 10", d.Partitions[1])
+	}
+	loghaul(t, "topic", "trim", "orders", "--before", "-2", "--yes", "--brokers", at).want(t, exitDone, "4 records, offsets 4 to 7")
+	if o := loghaul(t, "topic", "trim", "orders", "--before", "2020-01-01", "--brokers", at).want(t, exitDone); !strings.Contains(o.stdout, "nothing to trim") {
+		t.Errorf("nothing is so old, but it said %q", o.stdout)
+	}
+	loghaul(t, "topic", "trim", "orders", "--before", "9", "--partition", "5", "--brokers", at).want(t, exitFailed, "no partition 5")
+	loghaul(t, "topic", "trim", "orders", "--brokers", at).want(t, exitUsage, "--before")
+}
+
 func TestNoBrokerThere(t *testing.T) {
 	for _, args := range [][]string{{"topic", "list"}, {"consume", "t"}, {"produce", "t"}, {"topic", "create", "t"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {

@@ -174,7 +174,7 @@ func (u *together) startStores(ctx context.Context) error {
 	etcd := u.stages.launch(ctx, "etcd", u.etcd)
 	u.broker, err = broker.New(broker.Config{
 		Data: filepath.Join(u.data, "broker"), Listen: []string{u.f.brokerListen},
-		CreateTopics: []string{systemTopic + ":1"}, Logger: u.g.log.With("part", "broker"), Recovered: u.g.stderr, Registry: u.metrics,
+		CreateTopics: []string{systemTopic + ":1"}, Logger: u.g.log.With("part", "broker"), Level: u.g.level, Recovered: u.g.stderr, Registry: u.metrics,
 	})
 	if err != nil {
 		return err

@@ -16,9 +16,10 @@ func TestWrongUsageIsOneHintLineAndCode2(t *testing.T) {
 		says string
 	}{
 		{"unknown command", []string{"hual"}, "unknown command"},
-		{"unknown flag", []string{"consume", "web_log", "--form", "end"}, "unknown flag: --form"},
-		{"missing argument", []string{"consume"}, "accepts 1 arg"},
-		{"a group alone", []string{"topic"}, "say what to do: list, create, describe, delete"},
+		{"unknown flag", []string{"consume", "web_log", "--form", "end"}, "unknown flag: --form: did you mean --format?"},
+		{"a slip in a flag", []string{"broker", "--dtaa", "x"}, "unknown flag: --dtaa: did you mean --data?"},
+		{"missing argument", []string{"consume"}, "loghaul consume: give one TOPIC"},
+		{"a group alone", []string{"topic"}, "say what to do: list, create, describe, alter, trim, delete"},
 		{"unknown subcommand", []string{"topic", "lsit"}, `unknown command "lsit"`},
 		{"bad place", []string{"consume", "t", "--from", "yesterday"}, "--from yesterday"},
 		{"bad format", []string{"consume", "t", "--format", "%q"}, "%q is not known"},

@@ -2,10 +2,6 @@ package cli
 
 import (
 	"errors"
-	"maps"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -59,29 +55,6 @@ func TestPlacesInATopic(t *testing.T) {
 		if got, err := parsePoint("from", s, now); err == nil {
 			t.Errorf("parsePoint(%q) = %+v, want a refusal", s, got)
 		}
-	}
-}
-
-func TestKafkasOwnSettingsComeFromThreePlaces(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "server.properties")
-	text := "# comment\n! comment\nnum.partitions=2\nlog.retention.hours: 5\nadvertised.x=a=b:\\\n  9092\n\nmessage.max.bytes = 9\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	environ := []string{"KAFKA_LOG_RETENTION_HOURS=6", "KAFKA_MESSAGE_MAX_BYTES=7", "KAFKA_A__B___C=1", "KAFKA_HEAP_OPTS=-Xmx1G", "KAFKA_HOME=/opt", "HOME=/root"}
-	got, err := brokerSettings(brokerFlags{properties: file, set: []string{"message.max.bytes=8"}}, environ)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]string{"num.partitions": "2", "log.retention.hours": "6", "advertised.x": "a=b:9092", "message.max.bytes": "8", "a_b-c": "1"}
-	if !maps.Equal(got, want) {
-		t.Errorf("settings = %v, want %v", got, want)
-	}
-	if err := os.WriteFile(file, []byte("num.partitions=2\nnonsense\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readProperties(file); err == nil || !strings.Contains(err.Error(), "line 2") {
-		t.Errorf("reading a broken file: %v, want line 2 named", err)
 	}
 }
 

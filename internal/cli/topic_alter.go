@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/IBM/sarama"
+	"github.com/spf13/cobra"
+)
+
+func newTopicAlter(g *globals) *cobra.Command {
+	var unset []string
+	cmd := &cobra.Command{
+		Use: "alter TOPIC NAME=VALUE...", Short: "change settings of a topic, by Kafka's own names, with effect at once", Args: cobra.MinimumNArgs(1),
+		RunE: run(func(ctx context.Context, args []string) error { return g.topicAlter(ctx, args[0], args[1:], unset) }),
+	}
+	cmd.Flags().StringSliceVar(&unset, "unset", nil, "NAME, a setting to put back to the broker's; repeat for more")
+	return cmd
+}
+
+func (g *globals) topicAlter(ctx context.Context, topic string, sets, unset []string) error {
+	changes := map[string]sarama.IncrementalAlterConfigsEntry{}
+	var said []string
+	for _, s := range sets {
+		name, value, ok := strings.Cut(s, "=")
+		if _, twice := changes[name]; !ok || name == "" || twice {
+			return usageErrorf("%s: must be NAME=VALUE, each name once", s)
+		}
+		changes[name] = sarama.IncrementalAlterConfigsEntry{Operation: sarama.IncrementalAlterConfigsOperationSet, Value: &value}
+		said = append(said, s)
+	}
+	for _, name := range unset {
+		if _, twice := changes[name]; name == "" || twice {
+			return usageErrorf("--unset %s: must be the name of a setting that is not changed otherwise", name)
+		}
+		changes[name] = sarama.IncrementalAlterConfigsEntry{Operation: sarama.IncrementalAlterConfigsOperationDelete}
+		said = append(said, name+" as the broker has it")
+	}
+	if len(changes) == 0 {
+		return usageErrorf("topic alter %s: say what to change, as in retention.ms=86400000, or --unset retention.ms", topic)
+	}
+	err := g.administer(ctx, func(a sarama.ClusterAdmin) error {
+		if there, err := topicThere(a, topic); err != nil {
+			return err
+		} else if !there {
+			return sarama.ErrUnknownTopicOrPartition
+		}
+		return a.IncrementalAlterConfig(sarama.TopicResource, topic, changes, false)
+	})
+	switch {
+	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
+		return fmt.Errorf("topic %s does not exist: see loghaul topic list", topic)
+	case err != nil:
+		return fmt.Errorf("altering topic %s (%s): %w", topic, strings.Join(slices.Sorted(maps.Keys(changes)), ", "), notAllowed(err, "AlterConfigs", "topic", topic))
+	}
+	g.sayf("altered topic %s: %s", topic, strings.Join(said, ", "))
+	return nil
+}
+
+// topicThere asks for a topic without making it.
+func topicThere(a sarama.ClusterAdmin, topic string) (bool, error) {
+	list, err := a.DescribeTopics([]string{topic})
+	switch {
+	case err != nil:
+		return false, err
+	case len(list) == 0 || list[0].Err == sarama.ErrUnknownTopicOrPartition:
+		return false, nil
+	case list[0].Err != sarama.ErrNoError:
+		return false, list[0].Err
+	}
+	return true, nil
+}
