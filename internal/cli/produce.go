@@ -130,16 +130,21 @@ func (f produceFlags) requiredAcks() (sarama.RequiredAcks, error) {
 	return 0, usageErrorf("--acks %s: must be all, 1 or 0", f.acks)
 }
 
-// sendLines sends what in holds and waits for the answers; sent counts those that came. It closes p.
+// sendLines sends what in holds and waits for the answers; sent counts those that came. It closes p, and not before each
+// line has its answer: a line that the producer puts back for another try while it closes would be refused.
 func sendLines(ctx context.Context, p sarama.AsyncProducer, in *input, template sarama.ProducerMessage) (sent int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answered := make(chan error, 1) // one send, when both of p's channels are closed
+	fed := make(chan int, 1)        // one send: how many lines p got
+	all := make(chan struct{})      // closed when each of them has its answer
 	go func() {
 		var first error
+		failed, want := 0, -1
 		successes, failures := p.Successes(), p.Errors()
 		for successes != nil || failures != nil {
 			select {
+			case want = <-fed:
 			case _, ok := <-successes:
 				if !ok {
 					successes = nil
@@ -149,15 +154,24 @@ func sendLines(ctx context.Context, p sarama.AsyncProducer, in *input, template 
 			case e, ok := <-failures:
 				if !ok {
 					failures = nil
-				} else if first == nil {
+					continue
+				}
+				failed++
+				if first == nil {
 					first = fmt.Errorf("sending to topic %s: %w", template.Topic, notAllowed(e.Err, "Write", "topic", template.Topic))
 					cancel() // no more lines
 				}
 			}
+			if sent+failed == want {
+				want = -1
+				close(all)
+			}
 		}
 		answered <- first
 	}()
-	read := feed(ctx, p, in, template)
+	n, read := feed(ctx, p, in, template)
+	fed <- n
+	<-all // the producer answers all that it got, by its own timeouts and retries
 	p.AsyncClose()
 	if failed := <-answered; failed != nil {
 		return sent, failed
@@ -165,8 +179,8 @@ func sendLines(ctx context.Context, p sarama.AsyncProducer, in *input, template 
 	return sent, read
 }
 
-// feed hands lines on until the end or ctx's.
-func feed(ctx context.Context, p sarama.AsyncProducer, in *input, template sarama.ProducerMessage) error {
+// feed hands n lines on until the end or ctx's.
+func feed(ctx context.Context, p sarama.AsyncProducer, in *input, template sarama.ProducerMessage) (n int, err error) {
 	lines := make(chan []byte, 64) // closed by scan
 	failed := make(chan error, 1)  // one send, before lines is closed
 	go in.scan(ctx, lines, failed)
@@ -174,17 +188,18 @@ func feed(ctx context.Context, p sarama.AsyncProducer, in *input, template saram
 		select {
 		case value, ok := <-lines:
 			if !ok {
-				return <-failed
+				return n, <-failed
 			}
 			m := template
 			m.Value = sarama.ByteEncoder(value)
 			select {
 			case p.Input() <- &m:
+				n++
 			case <-ctx.Done():
-				return nil
+				return n, nil
 			}
 		case <-ctx.Done():
-			return nil
+			return n, nil
 		}
 	}
 }
