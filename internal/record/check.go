@@ -30,16 +30,16 @@ func (r *Reader) Check(batch []byte, limit int) (s Summary, err error) {
 		return s, fmt.Errorf("decompressing the batch (%s): %w", h.Codec(), err)
 	}
 	for i := range h.Count {
-		size, n := varint(body)
-		if n <= 0 || size < 1 || size > int64(len(body)-n) {
+		size, at := number(body, 0)
+		if at < 0 || size < 1 || size > int64(len(body)-at) {
 			return s, fmt.Errorf("%w: record %d of %d", ErrFormat, i, h.Count)
 		}
-		later, keyed, ok := sound(body[n:n+int(size)], int64(i))
+		later, keyed, ok := sound(body[at:at+int(size)], int64(i))
 		if !ok {
 			return s, fmt.Errorf("%w: record %d of %d", ErrFormat, i, h.Count)
 		}
 		s.see(h.FirstTimestamp+later, keyed)
-		body = body[n+int(size):]
+		body = body[at+int(size):]
 	}
 	if len(body) != 0 {
 		return s, fmt.Errorf("%w: %d bytes after the last record", ErrFormat, len(body))
@@ -59,66 +59,95 @@ func (s *Summary) see(ms int64, keyed bool) {
 
 // sound checks the fields of one record: attributes, time, its number in the
 // batch, key, value, headers. It returns the time, less the batch's first, and
-// whether there is a key.
-func sound(b []byte, number int64) (later int64, keyed, ok bool) {
-	b = b[1:]
-	later, n := varint(b)
-	if n <= 0 {
-		later, n = binary.Varint(b) // a time may have ten
-	}
-	if n <= 0 {
-		return 0, false, false
-	}
-	delta, m := varint(b[n:])
-	if m <= 0 || delta != number {
-		return 0, false, false
-	}
-	b = b[n+m:]
-	key, n := varint(b)
-	if n <= 0 || key < -1 || key > int64(len(b)-n) {
-		return 0, false, false
-	}
-	if b, ok = skip(b[n+max(int(key), 0):], true); !ok {
-		return 0, false, false
-	}
-	headers, n := varint(b)
-	if n <= 0 || headers < 0 || headers > int64(len(b)) {
-		return 0, false, false
-	}
-	for b = b[n:]; headers > 0; headers-- {
-		if b, ok = skip(b, false); !ok { // a header's key is never null
+// whether there is a key. It is the broker's innermost loop: numbers of one byte,
+// which most are, are taken without a call.
+func sound(b []byte, want int64) (later int64, keyed, ok bool) {
+	var delta, key, headers int64
+	at := 1
+	if at < len(b) && b[at] < 0x80 {
+		later, at = short(b[at]), at+1
+	} else if later, at = longNumber(b, at); at < 0 {
+		var n int
+		if later, n = binary.Varint(b[1:]); n <= 0 { // a time may have ten bytes
 			return 0, false, false
 		}
-		if b, ok = skip(b, true); !ok {
-			return 0, false, false
+		at = 1 + n
+	}
+	if at < len(b) && b[at] < 0x80 {
+		delta, at = short(b[at]), at+1
+	} else {
+		delta, at = longNumber(b, at)
+	}
+	if at < 0 || delta != want {
+		return 0, false, false
+	}
+	if at < len(b) && b[at] < 0x80 {
+		key, at = short(b[at]), at+1
+	} else {
+		key, at = longNumber(b, at)
+	}
+	if at < 0 || key < -1 || key > int64(len(b)-at) {
+		return 0, false, false
+	}
+	if at = field(b, at+max(int(key), 0), -1); at < 0 {
+		return 0, false, false
+	}
+	if at < len(b) && b[at] < 0x80 {
+		headers, at = short(b[at]), at+1
+	} else {
+		headers, at = longNumber(b, at)
+	}
+	if at < 0 || headers < 0 || headers > int64(len(b)-at) {
+		return 0, false, false
+	}
+	for ; headers > 0 && at >= 0; headers-- {
+		if at = field(b, at, 0); at >= 0 { // a header's key is never null
+			at = field(b, at, -1)
 		}
 	}
-	return later, key >= 0, len(b) == 0
+	return later, key >= 0, at == len(b)
 }
 
-// skip skips a length and that many bytes; -1 is null where that is allowed.
-func skip(b []byte, null bool) ([]byte, bool) {
-	size, n := varint(b)
-	if n <= 0 || size < -1 || size > int64(len(b)-n) || size == -1 && !null {
-		return nil, false
+// field steps over a length, which is least or more, and that many bytes; the place
+// behind them is negative when they do not fit.
+func field(b []byte, at int, least int64) (next int) {
+	var size int64
+	if at < len(b) && b[at] < 0x80 {
+		size, at = short(b[at]), at+1
+	} else {
+		size, at = longNumber(b, at)
 	}
-	return b[n+max(int(size), 0):], true
+	if at < 0 || size < least || size > int64(len(b)-at) {
+		return -1
+	}
+	return at + max(int(size), 0)
 }
 
-// varint is binary.Varint for a length or a number, with the common short forms first: n is 0 when it has more bytes than
-// the five that Kafka's clients read.
-func varint(b []byte) (v int64, n int) {
-	if len(b) > 1 {
-		if c := b[0]; c < 0x80 {
-			return int64(c>>1) ^ -int64(c&1), 1
-		}
-		if c := uint64(b[1]); c < 0x80 {
-			u := uint64(b[0]&0x7f) | c<<7
-			return int64(u>>1) ^ -int64(u&1), 2
-		}
+// short is the number that one byte below 0x80 holds.
+func short(b byte) int64 { return int64(b>>1) ^ -int64(b&1) }
+
+// number reads a length or a number at a place in b and returns it with the place
+// behind it; that is negative when there is none, or it has more bytes than the five
+// that Kafka's clients read.
+func number(b []byte, at int) (v int64, next int) {
+	if at < len(b) && b[at] < 0x80 {
+		return int64(b[at]>>1) ^ -int64(b[at]&1), at + 1
 	}
-	if v, n = binary.Varint(b); n > binary.MaxVarintLen32 {
-		n = 0
+	return longNumber(b, at)
+}
+
+// longNumber is number for more than one byte.
+func longNumber(b []byte, at int) (v int64, next int) {
+	if at+1 < len(b) && b[at+1] < 0x80 {
+		u := uint64(b[at]&0x7f) | uint64(b[at+1])<<7
+		return int64(u>>1) ^ -int64(u&1), at + 2
 	}
-	return v, n
+	if at >= len(b) {
+		return 0, -1
+	}
+	v, n := binary.Varint(b[at:])
+	if n <= 0 || n > binary.MaxVarintLen32 {
+		return 0, -1
+	}
+	return v, at + n
 }

@@ -71,11 +71,21 @@ func (d *decompressor) decompress(src []byte, codec Codec, limit int) ([]byte, e
 	return nil, fmt.Errorf("%s: %w", codec, ErrCodec)
 }
 
+// A buffer that has to grow beyond mediumBuffer has largeBuffer bytes next.
+const (
+	mediumBuffer = 8 << 20
+	largeBuffer  = 64<<20 + 1
+)
+
 // drain reads r to its end into the buffer.
 func (d *decompressor) drain(r io.Reader, limit int) ([]byte, error) {
 	for {
 		if len(d.buf) == cap(d.buf) {
-			grown := make([]byte, len(d.buf), min(max(2*cap(d.buf), 64<<10), limit+1))
+			size := max(2*cap(d.buf), 64<<10)
+			if size > mediumBuffer {
+				size = max(size, largeBuffer) // once, instead of leaving ever larger ones behind
+			}
+			grown := make([]byte, len(d.buf), min(size, limit+1))
 			copy(grown, d.buf)
 			d.buf = grown
 		}
@@ -122,6 +132,9 @@ func (d *decompressor) zstandard(src []byte, limit int) ([]byte, error) {
 		d.zstd, d.zlimit = dec, limit
 	}
 	out, err := d.zstd.DecodeAll(src, d.buf)
+	if cap(out) > cap(d.buf) {
+		d.buf = out[:0] // also when it failed: the next one need not grow anew
+	}
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) || (err == nil && len(out) > limit) {
 		return nil, ErrTooLarge
 	}
