@@ -1,6 +1,6 @@
 //go:build unix
 
-package durable
+package disk
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// SyncFolder makes what was created, renamed or removed in dir survive a power cut.
-func SyncFolder(dir string) error {
+// SyncDir makes what was created, renamed or removed in dir survive a power cut.
+func (Real) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("syncing folder %s: %w", dir, err)
