@@ -1,0 +1,239 @@
+package kraft
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/twmb/franz-go/pkg/kbin"
+)
+
+// What resources have settings, by the numbers Kafka stores.
+const (
+	ofTopic  = 2
+	ofBroker = 4
+	ofGroup  = 32
+)
+
+type resource struct {
+	kind int8
+	name string
+}
+
+// state is what the records read so far come to.
+type state struct {
+	topics     map[string]*topic
+	names      map[[16]byte]string
+	settings   map[resource]map[string]string
+	users      map[string]map[int8]bool // by mechanism
+	rules      map[[16]byte]bool
+	quotas     map[string]bool
+	epoch      int32
+	producerID int64
+	torn       string
+	before     *state // as of the begin of the change that several records make together; nil: none is open
+}
+
+type topic struct {
+	id         [16]byte
+	partitions map[int32]int32 // to a bound of its leader epoch
+}
+
+func newState() *state {
+	return &state{topics: map[string]*topic{}, names: map[[16]byte]string{}, settings: map[resource]map[string]string{},
+		users: map[string]map[int8]bool{}, rules: map[[16]byte]bool{}, quotas: map[string]bool{}, epoch: -1}
+}
+
+// clone is a deep copy.
+func (s *state) clone() *state {
+	c := newState()
+	for name, t := range s.topics {
+		c.topics[name] = &topic{t.id, maps.Clone(t.partitions)}
+	}
+	maps.Copy(c.names, s.names)
+	for r, own := range s.settings {
+		c.settings[r] = maps.Clone(own)
+	}
+	for u, mechanisms := range s.users {
+		c.users[u] = maps.Clone(mechanisms)
+	}
+	maps.Copy(c.rules, s.rules)
+	maps.Copy(c.quotas, s.quotas)
+	c.epoch, c.producerID, c.torn = s.epoch, s.producerID, s.torn
+	return c
+}
+
+// The records that matter here, by Kafka's numbers. A record is
+//
+//	│ frame: uvarint = 1 │ number: uvarint │ version: uvarint │ fields in Kafka's compact form, then tags │
+const (
+	topicRecord           = 2
+	partitionRecord       = 3
+	configRecord          = 4
+	partitionChangeRecord = 5
+	removeTopicRecord     = 9
+	userRecord            = 11
+	quotaRecord           = 14
+	producerIDsRecord     = 15
+	ruleRecord            = 18
+	removeRuleRecord      = 19
+	removeUserRecord      = 22
+	beginRecord           = 23
+	endRecord             = 24
+	abortRecord           = 25
+)
+
+// newest are the versions of those whose fields are known here.
+var newest = map[uint32]uint32{topicRecord: 0, partitionRecord: 2, configRecord: 0, partitionChangeRecord: 2, removeTopicRecord: 0, userRecord: 0,
+	quotaRecord: 0, producerIDsRecord: 0, ruleRecord: 0, removeRuleRecord: 0, removeUserRecord: 0, beginRecord: 0, endRecord: 0, abortRecord: 0}
+
+var errCut = errors.New("a record of the metadata is cut short")
+
+// apply takes one record. Those of other kinds are passed over.
+func (s *state) apply(value []byte) error {
+	r := &kbin.Reader{Src: value}
+	frame, number, version := r.Uvarint(), r.Uvarint(), r.Uvarint()
+	if !r.Ok() {
+		return errCut
+	}
+	if frame != 1 {
+		return fmt.Errorf("a record of frame version %d, this program reads version 1: the Kafka that wrote it is newer than those it knows", frame)
+	}
+	most, known := newest[number]
+	if !known {
+		return nil
+	}
+	if version > most {
+		return fmt.Errorf("a record of kind %d in version %d, this program reads up to version %d: the Kafka that wrote it is newer than those it knows", number, version, most)
+	}
+	if !s.take(number, r) || !r.Ok() {
+		return errCut
+	}
+	return nil
+}
+
+// take has the effect of one record; false: it is cut short.
+func (s *state) take(number uint32, r *kbin.Reader) bool {
+	switch number {
+	case topicRecord:
+		name, id := r.CompactString(), r.Uuid()
+		if r.Ok() {
+			s.topics[name] = &topic{id, map[int32]int32{}}
+			s.names[id] = name
+		}
+	case partitionRecord:
+		return s.takePartition(r)
+	case partitionChangeRecord:
+		s.changePartition(r.Int32(), r.Uuid())
+	case configRecord:
+		s.takeSetting(r)
+	case removeTopicRecord:
+		id := r.Uuid()
+		delete(s.settings, resource{ofTopic, s.names[id]})
+		delete(s.topics, s.names[id])
+		delete(s.names, id)
+	case producerIDsRecord:
+		_, _ = r.Int32(), r.Int64() // broker and its epoch
+		s.producerID = max(s.producerID, r.Int64())
+	case beginRecord:
+		s.before = s.clone()
+	case endRecord:
+		s.before = nil
+	case abortRecord:
+		if s.before != nil {
+			*s = *s.before
+		}
+	default:
+		return s.takeSecurity(number, r)
+	}
+	return true
+}
+
+// takePartition notes a partition and its leader epoch.
+func (s *state) takePartition(r *kbin.Reader) bool {
+	index, id := r.Int32(), r.Uuid()
+	for range 4 { // replicas, those in sync, those that come and those that go
+		n := r.CompactArrayLen()
+		if !r.Ok() || n > 0 && int(n) > len(r.Src)/4 {
+			return false
+		}
+		r.Span(4 * int(max(0, n)))
+	}
+	_, epoch := r.Int32(), r.Int32() // the leader
+	t := s.topics[s.names[id]]
+	if !r.Ok() || t == nil {
+		return r.Ok()
+	}
+	t.partitions[index] = epoch
+	s.epoch = max(s.epoch, epoch)
+	return true
+}
+
+// changePartition counts what may have been a new leader: each raises the partition's epoch by one.
+func (s *state) changePartition(index int32, id [16]byte) {
+	if t := s.topics[s.names[id]]; t != nil {
+		t.partitions[index]++
+		s.epoch = max(s.epoch, t.partitions[index])
+	}
+}
+
+func (s *state) takeSetting(r *kbin.Reader) {
+	of := resource{r.Int8(), r.CompactString()}
+	name, value := r.CompactString(), r.CompactNullableString()
+	if !r.Ok() {
+		return
+	}
+	if value == nil {
+		delete(s.settings[of], name)
+		return
+	}
+	if s.settings[of] == nil {
+		s.settings[of] = map[string]string{}
+	}
+	s.settings[of][name] = *value
+}
+
+// takeSecurity counts users, rules and quotas.
+func (s *state) takeSecurity(number uint32, r *kbin.Reader) bool {
+	switch number {
+	case userRecord:
+		name, mechanism := r.CompactString(), r.Int8()
+		if s.users[name] == nil {
+			s.users[name] = map[int8]bool{}
+		}
+		s.users[name][mechanism] = true
+	case removeUserRecord:
+		name, mechanism := r.CompactString(), r.Int8()
+		if delete(s.users[name], mechanism); len(s.users[name]) == 0 {
+			delete(s.users, name)
+		}
+	case ruleRecord:
+		s.rules[r.Uuid()] = true
+	case removeRuleRecord:
+		delete(s.rules, r.Uuid())
+	case quotaRecord:
+		return s.takeQuota(r)
+	}
+	return true
+}
+
+func (s *state) takeQuota(r *kbin.Reader) bool {
+	start := r.Src
+	for n := r.CompactArrayLen(); n > 0 && r.Ok(); n-- {
+		_, _ = r.CompactString(), r.CompactNullableString()
+		if r.Uvarint() != 0 { // tags
+			return false
+		}
+	}
+	key := string(start[:len(start)-len(r.Src)])
+	key += r.CompactString()
+	_ = r.Float64()
+	if remove := r.Bool(); !r.Ok() {
+		return false
+	} else if remove {
+		delete(s.quotas, key)
+	} else {
+		s.quotas[key] = true
+	}
+	return true
+}
