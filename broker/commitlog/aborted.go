@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"slices"
 	"sort"
 
@@ -129,47 +127,6 @@ func (l *Log) abortedIn(from, to record.Offset) ([]abortedEntry, error) {
 	return out, nil
 }
 
-// checkAborted holds each entry that was read from the disk against the marker it
-// names, once for a segment: the index has no checksum.
-func (l *Log) checkAborted(s *segment) error {
-	if s.abortedDoubt.Load() {
-		return errDoubt
-	}
-	if s.markersKnown.Load() {
-		return nil
-	}
-	l.mu.RLock()
-	limit, high, next := l.limitLocked(s), l.mu.high, record.Offset(math.MaxInt64)
-	if i := slices.Index(l.mu.segments, s); i >= 0 && i+1 < len(l.mu.segments) {
-		next = l.mu.segments[i+1].base
-	}
-	l.mu.RUnlock()
-	f, err := s.acquire()
-	if err != nil {
-		return err
-	}
-	defer f.release()
-	before := record.Offset(-1)
-	err = s.aborted.from(func([]byte) bool { return false }, func(b []byte) error {
-		e := parseAborted(b)
-		if !e.sane(b, s, before) || e.Last >= next {
-			return errDoubt
-		}
-		if before = e.Last; e.Last >= high {
-			return nil // written since
-		}
-		_, h, err := s.find(f, e.Last, limit)
-		if err == io.EOF || err == nil && (h.LastOffset() != e.Last || !h.Control() || h.ProducerID != e.ProducerID) {
-			return errDoubt
-		}
-		return err
-	})
-	if err == nil {
-		s.markersKnown.Store(true)
-	}
-	return err
-}
-
 // rebuildAborted makes the index of aborted transactions of all segments anew from
 // their batches, unless another has done so since it was seen that many times.
 func (l *Log) rebuildAborted(seen int64) error {
@@ -220,7 +177,14 @@ func (l *Log) rebuildAborted(seen int64) error {
 		last, known = nil, 0
 	}
 	l.rebuilt.Add(1)
-	l.logger().Warn("the index of aborted transactions did not fit its log and was made anew", "log", l.name)
+	l.mu.Lock()
+	l.mu.due = true // the next recovery point knows them
+	l.mu.Unlock()
+	if l.sums.vouched() {
+		l.logger().Warn("the index of aborted transactions did not fit its log and was made anew", "log", l.name)
+	} else {
+		l.logger().Info("the index of aborted transactions was made anew, as no recovery point vouched for it", "log", l.name)
+	}
 	return nil
 }
 
@@ -234,6 +198,7 @@ func (l *Log) renewAborted(s *segment, built []byte) error {
 	}
 	s.abortedDoubt.Store(false)
 	s.markersKnown.Store(true)
+	l.sums.put(s.base, sumOf(built))
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/loghaul/loghaul/internal/disk/crashdisk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -71,22 +72,22 @@ func TestAPowerCutWhileTheIndexOfAbortedTransactionsIsMadeAnew(t *testing.T) {
 	b[0] ^= 1
 	writeFile(t, path, b)
 	c := &cuts{t: t, dir: dir}
-	c.adopt()
-	l := openWith(t, dir, Config{fs: c.fs}, nil)
+	c.fs = crashdisk.New()
+	l := openWith(t, dir, Config{Disk: c.fs}, nil)
 	var images []string
 	cut := func() {
 		for seed := range uint64(8) {
-			images = append(images, c.fs.powerCut(t, rand.New(rand.NewPCG(seed, 6)), dir))
+			images = append(images, powerCut(t, c.fs, rand.New(rand.NewPCG(seed, 6)), dir))
 		}
 	}
-	c.fs.fault = func(op, path string, n int) (int, error) {
+	c.fs.SetFault(func(op, path string, n int) (int, error) {
 		if op != "open" {
 			cut()
 		}
 		return n, nil
-	}
+	})
 	wantAborted(t, l, 0, 6, want...)
-	c.fs.fault = nil
+	c.fs.SetFault(nil)
 	cut()
 	for _, dir := range images {
 		wantAborted(t, open(t, dir, Config{}), 0, 6, want...)
@@ -104,7 +105,7 @@ func TestAppendsGoOnWhileTheIndexOfAbortedTransactionsIsMadeAnew(t *testing.T) {
 	b[0] ^= 1
 	writeFile(t, path, b)
 	fs := &readHook{}
-	l := openWith(t, dir, Config{fs: fs}, nil)
+	l := openWith(t, dir, Config{Disk: fs}, nil)
 	ended := false
 	fs.before = func(path string) {
 		if !ended && strings.HasSuffix(path, segmentName(0, logSuffix)) {

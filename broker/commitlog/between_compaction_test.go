@@ -3,10 +3,14 @@ package commitlog
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/loghaul/loghaul/internal/disk"
+	"github.com/loghaul/loghaul/internal/disk/crashdisk"
 )
 
 // readHook is the disk with a moment before each read of a file.
@@ -16,13 +20,13 @@ type readHook struct {
 }
 
 type hookedFile struct {
-	file
+	disk.File
 	fs   *readHook
 	path string
 }
 
-func (h *readHook) open(path string, flag int) (file, error) {
-	f, err := h.unsyncedDisk.open(path, flag)
+func (h *readHook) Open(path string, flag int, mode fs.FileMode) (disk.File, error) {
+	f, err := h.unsyncedDisk.Open(path, flag, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -33,16 +37,16 @@ func (f *hookedFile) ReadAt(b []byte, at int64) (int, error) {
 	if f.fs.before != nil {
 		f.fs.before(f.path)
 	}
-	return f.file.ReadAt(b, at)
+	return f.File.ReadAt(b, at)
 }
 
 // A compaction that looks by while appends wait for their sync takes nothing of that
 // sync away: what was sealed since the last one is on the disk before it is promised.
 func TestACompactionLeavesTheNextSyncItsWork(t *testing.T) {
 	c := newClock()
-	fs := newCrashFS()
+	fs := crashdisk.New()
 	cfg := compacting(c)
-	cfg.fs = fs
+	cfg.Disk = fs
 	l := openWith(t, logDir(t), cfg, NewSyncer(SyncerConfig{}))
 	put(t, l, "a=1")
 	l.rollNow(t)
@@ -53,7 +57,7 @@ func TestACompactionLeavesTheNextSyncItsWork(t *testing.T) {
 	defer l.Watch(func() {
 		if len(images) == 0 && l.HighWatermark() == 3 { // the moment at which appends are acknowledged
 			for seed := range uint64(12) {
-				images = append(images, fs.powerCut(t, rand.New(rand.NewPCG(seed, 5)), l.Dir()))
+				images = append(images, powerCut(t, fs, rand.New(rand.NewPCG(seed, 5)), l.Dir()))
 			}
 		}
 	})()
@@ -71,9 +75,9 @@ func TestACompactionLeavesTheNextSyncItsWork(t *testing.T) {
 // deletion has gone.
 func TestADeletionInTheMiddleOfACompaction(t *testing.T) {
 	c := newClock()
-	fs := newCrashFS()
+	fs := crashdisk.New()
 	cfg := compacting(c)
-	cfg.fs = fs
+	cfg.Disk = fs
 	l := open(t, logDir(t), cfg)
 	put(t, l, "x=1")
 	l.rollNow(t)
@@ -82,15 +86,15 @@ func TestADeletionInTheMiddleOfACompaction(t *testing.T) {
 	put(t, l, "a")
 	l.rollNow(t)
 	put(t, l, "z=1")
-	fs.fault = func(op, path string, n int) (int, error) {
+	fs.SetFault(func(op, path string, n int) (int, error) {
 		if op == "sync" && strings.HasSuffix(path, cleanedSuffix) {
-			fs.fault = nil
+			fs.SetFault(nil)
 			if err := l.DeleteBefore(1); err != nil {
 				t.Errorf("deleting: %v", err)
 			}
 		}
 		return n, nil
-	}
+	})
 	compact(t, l, c.now)
 	for i := range 4 {
 		c.advance(2 * time.Hour)
@@ -109,7 +113,7 @@ func TestAReaderBetweenTwoSegmentsThatAreJoined(t *testing.T) {
 	c := newClock()
 	cfg := compacting(c)
 	fs := &readHook{}
-	cfg.fs = fs
+	cfg.Disk = fs
 	l := open(t, logDir(t), cfg)
 	put(t, l, "x=1")
 	put(t, l, "a=1")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -21,11 +22,21 @@ import (
 //	segment 0 5678               base of its segment, and its position in the file
 //	latest 1700000000000 89      latest time in that segment below the point, and its batch's last offset
 //	first-write 1700000000000    wall clock of the segment's first append, ms
+//	gaps 40                      below this offset compactions may have left offsets out
+//	epochs 0a1b2c3d              CRC32C of the leader epochs that began before the point (epochs.go)
 //	clean true                   written by Close: the log ended here
+//	aborted 40 2 0a1b2c3d        per segment with aborted transactions (aborted_sums.go)
 //	crc 0a1b2c3d                 CRC32C of the lines above
 const checkpointFile = "commitlog-checkpoint"
 
-const checkpointFormat = "commitlog 1\nstart %d\nend %d\nsegment %d %d\nlatest %d %d\nfirst-write %d\nclean %t\n"
+// maxCheckpoint bounds the file, in bytes: 2 GiB of segments have 40 bytes each.
+const maxCheckpoint = 16 << 20
+
+const checkpointFormat = "commitlog 1\nstart %d\nend %d\nsegment %d %d\nlatest %d %d\nfirst-write %d\ngaps %d\nepochs %x\nclean %t\n"
+
+// formerFormat is the layout before there were gaps, epochs and aborted: what it does not
+// say is not known, the log start and where to begin are good.
+const formerFormat = "commitlog 1\nstart %d\nend %d\nsegment %d %d\nlatest %d %d\nfirst-write %d\nclean %t\n"
 
 // checkpoint is a recovery point: everything before it is on the disk, with its
 // index entries.
@@ -37,7 +48,11 @@ type checkpoint struct {
 	latestTime int64
 	latestLast record.Offset
 	firstWrite time.Time
+	gaps       record.Offset
+	epochs     uint32
 	clean      bool
+	aborted    string // lines
+	former     bool   // read in the layout that says nothing of gaps, epochs and aborted transactions
 }
 
 func (c checkpoint) bytes() []byte {
@@ -45,22 +60,43 @@ func (c checkpoint) bytes() []byte {
 	if !c.firstWrite.IsZero() {
 		first = c.firstWrite.UnixMilli()
 	}
-	b := fmt.Appendf(nil, checkpointFormat, c.start, c.end, c.segment, c.position, c.latestTime, c.latestLast, first, c.clean)
-	return fmt.Appendf(b, "crc %08x\n", crc32.Checksum(b, castagnoli))
+	if c.former {
+		return withCRC(fmt.Appendf(nil, formerFormat, c.start, c.end, c.segment, c.position, c.latestTime, c.latestLast, first, c.clean))
+	}
+	b := fmt.Appendf(nil, checkpointFormat, c.start, c.end, c.segment, c.position, c.latestTime, c.latestLast, first, c.gaps, c.epochs, c.clean)
+	return withCRC(append(b, c.aborted...))
 }
+
+// withCRC ends a file with the checksum of its lines.
+func withCRC(b []byte) []byte { return fmt.Appendf(b, "crc %08x\n", crc32.Checksum(b, castagnoli)) }
+
+// errNewer refuses a folder that a later version of this program has written.
+var errNewer = errors.New("written by a newer version of this program: start that one, or put back a copy of the folder from before it")
 
 // parseCheckpoint reads the file; what it does not print itself it refuses.
 func parseCheckpoint(b []byte) (checkpoint, error) {
 	var c checkpoint
+	if head, _, _ := bytes.Cut(b, []byte("\n")); string(head) != "commitlog 1" {
+		var version int
+		if _, err := fmt.Sscanf(string(head), "commitlog %d", &version); err == nil && version > 1 {
+			return c, fmt.Errorf("version %d, this program reads version 1: %w", version, errNewer)
+		}
+	}
 	var first int64
-	var crc uint32
-	_, err := fmt.Sscanf(string(b), checkpointFormat+"crc %x\n", &c.start, &c.end, &c.segment, &c.position,
-		&c.latestTime, &c.latestLast, &first, &c.clean, &crc)
+	_, err := fmt.Sscanf(string(b), checkpointFormat, &c.start, &c.end, &c.segment, &c.position,
+		&c.latestTime, &c.latestLast, &first, &c.gaps, &c.epochs, &c.clean)
 	if err != nil {
-		return c, fmt.Errorf("damaged checkpoint: %w", err)
+		c = checkpoint{former: true}
+		if _, ferr := fmt.Sscanf(string(b), formerFormat, &c.start, &c.end, &c.segment, &c.position, &c.latestTime, &c.latestLast, &first, &c.clean); ferr != nil {
+			return c, fmt.Errorf("damaged checkpoint: %w", err)
+		}
+		c.gaps = c.end // compactions may have left offsets out anywhere
 	}
 	if first != 0 {
 		c.firstWrite = time.UnixMilli(first)
+	}
+	if i := bytes.Index(b, []byte("\naborted ")); i >= 0 && !c.former {
+		c.aborted = string(b[i+1 : max(i+1, bytes.LastIndex(b, []byte("crc ")))])
 	}
 	if !bytes.Equal(b, c.bytes()) {
 		return c, errors.New("damaged checkpoint: bad CRC")
@@ -69,8 +105,8 @@ func parseCheckpoint(b []byte) (checkpoint, error) {
 }
 
 // loadCheckpoint is nil without an error when there is none.
-func loadCheckpoint(fsys fileSystem, dir string) (*checkpoint, error) {
-	b, err := readAll(fsys, filepath.Join(dir, checkpointFile), 4096)
+func loadCheckpoint(fsys disk.FS, dir string) (*checkpoint, error) {
+	b, err := readAll(fsys, filepath.Join(dir, checkpointFile), maxCheckpoint)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
@@ -78,7 +114,7 @@ func loadCheckpoint(fsys fileSystem, dir string) (*checkpoint, error) {
 	}
 	c, err := parseCheckpoint(b)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, checkpointFile), err)
 	}
 	return &c, nil
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -16,7 +17,7 @@ const cleanedBuffer = 1 << 20
 type cleaned struct {
 	log      *Log
 	path     string
-	f        file
+	f        disk.File
 	segment  *segment // what it will be; shared with nobody before swapIn
 	buf      []byte   // what has not been written
 	written  int64    // bytes in the file
@@ -36,7 +37,7 @@ func (s *sweep) rewrite(group []source) error {
 	}
 	defer c.discard()
 	for _, src := range group {
-		err := s.each(src.segment, func(h record.Header, batch []byte) error { return s.rewriteBatch(c, h, batch) })
+		err := s.each(src, func(h record.Header, batch []byte) error { return s.rewriteBatch(c, h, batch) })
 		if err != nil {
 			return err
 		}
@@ -87,11 +88,11 @@ func (s *sweep) rewriteBatch(c *cleaned, h record.Header, batch []byte) error {
 func (l *Log) newCleaned(group []source, interval int) (*cleaned, error) {
 	first, last := group[0], group[len(group)-1]
 	path := filepath.Join(l.dir, swapName(first.base, last.next, cleanedSuffix))
-	f, err := l.fs.open(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	f, err := l.fs.Open(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, &StorageError{Op: "creating", Path: path, Err: err}
 	}
-	c := &cleaned{log: l, path: path, f: f, interval: interval, changed: len(group) > 1, segment: newSegment(l.fs, l.dir, first.base)}
+	c := &cleaned{log: l, path: path, f: f, interval: interval, changed: len(group) > 1, segment: newSegment(l.fs, l.dir, first.base, &l.stamps)}
 	c.segment.timed, c.segment.swap = true, filepath.Join(l.dir, swapName(first.base, last.next, swapSuffix))
 	return c, nil
 }
@@ -152,11 +153,11 @@ func (c *cleaned) finish(last *segment) error {
 	c.log.mu.RLock()
 	c.segment.size, c.segment.firstWrite, c.segment.lastWrite = c.written, last.firstWrite, last.lastWrite
 	c.log.mu.RUnlock()
-	if err := c.log.fs.chtimes(c.path, c.segment.lastWrite); err != nil {
+	if err := c.log.fs.Chtimes(c.path, c.segment.lastWrite); err != nil {
 		return &StorageError{Op: "dating", Path: c.path, Err: err}
 	}
 	// The old segments go for this one: it is on the disk before that.
-	if err := c.f.sync(); err != nil {
+	if err := c.f.Sync(); err != nil {
 		return &StorageError{Op: "syncing", Path: c.path, Position: c.written, Err: err}
 	}
 	return nil
@@ -168,7 +169,7 @@ func (c *cleaned) discard() {
 		return
 	}
 	c.f.Close()
-	_ = c.log.fs.remove(c.path)
+	_ = c.log.fs.Remove(c.path)
 }
 
 // holds says whether the segments are the log's still.

@@ -47,7 +47,7 @@ func (l *Log) closeCleanly() error {
 	}
 	p := pending{active: l.appending.active, position: c.position, end: c.end, renamed: renamed, sealed: segments[:len(segments)-1]}
 	p.sealed = slices.DeleteFunc(slices.Clone(p.sealed), func(s *segment) bool { return s.base < l.point.segment })
-	if err := l.commit(p); err != nil {
+	if _, err := l.commit(p); err != nil {
 		return err
 	}
 	if err := l.writeCheckpoint(c, l.appending.producers.encode(c.end), segments); err != nil {
@@ -70,6 +70,9 @@ func (l *Log) end() {
 		s.retire()
 	}
 	l.appending.Unlock()
+	if l.syncer != nil {
+		l.syncer.points.forget(l)
+	}
 	l.wake()
 }
 

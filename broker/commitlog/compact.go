@@ -36,7 +36,13 @@ func (l *Log) Compact(ctx context.Context, now time.Time) (CompactStats, error) 
 	defer l.compacting.Unlock()
 	var stats CompactStats
 	cfg, err := l.config()
-	if err != nil || !cfg.Compact || l.compacting.stuck {
+	if err != nil {
+		return stats, nil
+	}
+	if err := l.resume(); err != nil {
+		return stats, l.compactError(err)
+	}
+	if !cfg.Compact || l.compacting.stuck {
 		return stats, nil // a failed log keeps what it has, a closed one is not ours
 	}
 	if err := l.caughtUp(); err != nil {
@@ -85,7 +91,8 @@ func (l *Log) caughtUp() error {
 		return nil
 	}
 	if p, ok := l.takePending(); ok {
-		return l.commit(p) // what is taken must be done, nobody else will
+		_, err := l.commit(p) // what is taken must be done, nobody else will
+		return err
 	}
 	return nil
 }
@@ -122,8 +129,8 @@ func (l *Log) compactable(cfg *Config, now time.Time) ([]source, record.Offset) 
 	return sources, dirty
 }
 
-// settled makes sure that recovery begins at end or behind it: what a compaction
-// takes away it would miss, and the sequences of batches that go must be known
+// settled makes sure that recovery begins at end or behind it and knows that offsets
+// below may be missing: what a compaction takes away it would miss, and the sequences of batches that go must be known
 // without them.
 func (l *Log) settled(end record.Offset) error {
 	l.syncing.Lock()
@@ -131,9 +138,10 @@ func (l *Log) settled(end record.Offset) error {
 	if err := l.Err(); err != nil {
 		return err
 	}
-	if l.point.segment >= end {
+	if l.point.segment >= end && l.point.gaps >= end {
 		return nil
 	}
+	l.stamps.allow(end) // before any offset is left out
 	return l.checkpoint()
 }
 

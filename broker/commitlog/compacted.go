@@ -43,7 +43,7 @@ func (l *Log) loadCompacted() {
 	if l.compacting.done > l.mu.end {
 		// The log has lost its end. What is written there now is new, also after the next start.
 		l.compacting.done = 0
-		_ = l.fs.remove(filepath.Join(l.dir, compactedFile))
+		_ = l.fs.Remove(filepath.Join(l.dir, compactedFile))
 	}
 }
 

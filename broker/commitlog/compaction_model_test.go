@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/loghaul/loghaul/internal/disk/crashdisk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -27,7 +28,7 @@ func TestCompactionBehavesLikeTheModelThroughPowerCuts(t *testing.T) {
 	for seed := range seeds(t, 4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			k := &keyedStory{t: t, rng: rand.New(rand.NewPCG(seed, 3)), dir: logDir(t), fs: newCrashFS(), clock: newClock()}
+			k := &keyedStory{t: t, rng: rand.New(rand.NewPCG(seed, 3)), dir: logDir(t), fs: crashdisk.New(), clock: newClock()}
 			for range 3 {
 				k.life()
 			}
@@ -46,7 +47,7 @@ type keyedStory struct {
 	t       *testing.T
 	rng     *rand.Rand
 	dir     string
-	fs      *crashFS
+	fs      *crashdisk.Disk
 	clock   *clock
 	records []keyedRecord // by offset
 	written history       // the same offsets
@@ -57,7 +58,7 @@ type keyedStory struct {
 }
 
 func (k *keyedStory) config() Config {
-	return Config{SegmentBytes: int64(300 + k.rng.IntN(1200)), IndexInterval: 64, Now: k.clock.Now, fs: k.fs, Compact: true,
+	return Config{SegmentBytes: int64(300 + k.rng.IntN(1200)), IndexInterval: 64, Now: k.clock.Now, Disk: k.fs, Compact: true,
 		DeleteRetention: time.Duration(k.rng.IntN(60)) * time.Minute, CompactionBytes: keySlotBytes * (8 << k.rng.IntN(6))}
 }
 
@@ -71,11 +72,11 @@ func (k *keyedStory) life() {
 	}
 	l.sync()
 	high := l.HighWatermark()
-	dir := k.fs.powerCut(k.t, k.rng, k.dir)
+	dir := powerCut(k.t, k.fs, k.rng, k.dir)
 	l.Abandon()
 	k.dir = dir
-	k.adopt()
-	re := openWith(k.t, k.dir, Config{fs: k.fs, Now: k.clock.Now}, nil)
+	k.fs = crashdisk.New() // on what the power cut left
+	re := openWith(k.t, k.dir, Config{Disk: k.fs, Now: k.clock.Now}, nil)
 	if re.End() < high || int(re.End()) > len(k.records) {
 		k.t.Fatalf("%d records were durable and %d sent, %d are there", high, len(k.records), re.End())
 	}
@@ -155,18 +156,18 @@ func (k *keyedStory) write(l *Log) {
 func (k *keyedStory) compact(l *Log) {
 	k.t.Helper()
 	producers := fmt.Sprint(l.Producers())
-	k.fs.fault = func(op, path string, n int) (int, error) {
+	k.fs.SetFault(func(op, path string, n int) (int, error) {
 		rare := 8
 		if op == "syncdir" || op == "rename" {
 			rare = 2
 		}
 		if k.rng.IntN(rare) == 0 {
-			k.images = append(k.images, image{dir: k.fs.powerCut(k.t, k.rng, k.dir), high: l.mu.high, op: op + " " + filepath.Base(path)})
+			k.images = append(k.images, image{dir: powerCut(k.t, k.fs, k.rng, k.dir), high: l.mu.high, op: op + " " + filepath.Base(path)})
 		}
 		return n, nil
-	}
+	})
 	stats := compact(k.t, l, k.clock.now)
-	k.fs.fault = nil
+	k.fs.SetFault(nil)
 	if stats.Ran {
 		k.ran++
 		k.upTo = max(k.upTo, stats.To)
@@ -250,11 +251,4 @@ func (k *keyedStory) checkFrom(l *Log, from record.Offset, aborted, hidden []Abo
 		}
 		k.t.Fatalf("%s, read from %d: the latest of %s is at %d, got %d, %t", when, from, key, at, got[key], there[at])
 	}
-}
-
-// adopt begins a new crash file system on what the power cut left on the disk.
-func (k *keyedStory) adopt() {
-	c := &cuts{t: k.t, dir: k.dir}
-	c.adopt()
-	k.fs = c.fs
 }

@@ -6,10 +6,12 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
-// Config steers one log. SetConfig changes all but LeaderEpoch, Now, Logger and
-// Cut while it runs.
+// Config steers one log. SetConfig changes all but LeaderEpoch, Now, Logger, Cut
+// and Disk while it runs.
 type Config struct {
 	SegmentBytes     int64            // roll before a segment grows past this many bytes; 0: 1 GiB
 	SegmentAge       time.Duration    // roll when the segment's first append is older, by the wall clock; 0: 7 days
@@ -25,10 +27,15 @@ type Config struct {
 	ProducerExpiry   time.Duration    // forget an idempotent producer this long after its last append; 0: 7 days
 	MaxProducers     int              // idempotent producers remembered, the longest silent go first; 0: 20000, about 4 MB
 	LeaderEpoch      int32            // stamped into batches; a lower one than the log has seen is raised to that
+	RecheckBytes     int64            // how far before the recovery point Open checks again after a crash; 0: 16 MiB
+	Later            bool             // a log that Open begins is made durable by the caller, with others, before anybody uses it
 	Now              func() time.Time // the wall clock; nil: time.Now
+	Foreign          bool             // another program wrote it: only its last file is cut, damage elsewhere is refused
+	Aging            func() time.Time // by which Open counts ages, as Retain's caller does; nil: Now
 	Logger           *slog.Logger     // nil: discard
 	Cut              func(Cut)        // told what recovery cut; nil: Logger at level error
-	fs               fileSystem       // nil: the disk
+	Deleted          func(Deletion)   // told what went from the log's beginning, without locks held; nil: nobody
+	Disk             disk.FS          // where the files live; nil: the real disk
 }
 
 // Defaults are Kafka's, but on the wall clock and without a size limit.
@@ -71,6 +78,9 @@ func (c Config) Validate() error {
 	if c.ProducerExpiry < 0 {
 		bad = append(bad, fmt.Sprintf("ProducerExpiry (%s) must not be negative", c.ProducerExpiry))
 	}
+	if c.RecheckBytes < 0 {
+		bad = append(bad, fmt.Sprintf("RecheckBytes (%d) must not be negative", c.RecheckBytes))
+	}
 	if c.MaxProducers < 0 {
 		bad = append(bad, fmt.Sprintf("MaxProducers (%d) must not be negative", c.MaxProducers))
 	}
@@ -98,17 +108,23 @@ func (c Config) filled() Config {
 	if c.MaxProducers == 0 {
 		c.MaxProducers = d.MaxProducers
 	}
+	if c.RecheckBytes == 0 {
+		c.RecheckBytes = recheckBytes
+	}
 	if c.CompactionBytes == 0 {
 		c.CompactionBytes = d.CompactionBytes
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Aging == nil {
+		c.Aging = c.Now
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.fs == nil {
-		c.fs = disk{}
+	if c.Disk == nil {
+		c.Disk = disk.Real{}
 	}
 	if c.Cut == nil {
 		logger := c.Logger
@@ -127,7 +143,7 @@ func (c *Config) rollAge() time.Duration {
 }
 
 // SetConfig changes sizes, ages and limits from the next append on; LeaderEpoch,
-// Now, Logger and Cut stay.
+// Now, Logger, Cut and Disk stay.
 func (l *Log) SetConfig(cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -135,7 +151,8 @@ func (l *Log) SetConfig(cfg Config) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old := l.mu.cfg
-	cfg.LeaderEpoch, cfg.Now, cfg.Logger, cfg.Cut, cfg.fs = old.LeaderEpoch, old.Now, old.Logger, old.Cut, old.fs
+	cfg.LeaderEpoch, cfg.Now, cfg.Logger, cfg.Cut, cfg.Disk = old.LeaderEpoch, old.Now, old.Logger, old.Cut, old.Disk
+	cfg.Deleted = old.Deleted
 	l.mu.cfg = cfg.filled()
 	return nil
 }

@@ -4,28 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/loghaul/loghaul/internal/record"
+	"github.com/loghaul/loghaul/internal/disk"
+	"github.com/loghaul/loghaul/internal/disk/crashdisk"
 )
 
 func isLog(path string) bool { return strings.HasSuffix(path, logSuffix) }
 
 func TestAFullDiskRefusesAndTheLogGoesOnWhenThereIsRoom(t *testing.T) {
 	for room := 0; room < 80; room += 5 {
-		fsys := newCrashFS()
-		l := open(t, logDir(t), Config{fs: fsys})
+		fsys := crashdisk.New()
+		l := open(t, logDir(t), Config{Disk: fsys})
 		appendTo(t, l, sequenced(t, 7, 0, 0, 1))
-		fsys.fault = func(op, path string, n int) (int, error) {
+		fsys.SetFault(func(op, path string, n int) (int, error) {
 			if op == "write" && isLog(path) {
 				return min(room, n), syscall.ENOSPC
 			}
 			return n, nil
-		}
+		})
 		_, err := l.Append(sequenced(t, 7, 0, 1, 2))
 		var storage *StorageError
 		if !errors.As(err, &storage) || storage.Fatal || !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrFailed) {
@@ -37,7 +39,7 @@ func TestAFullDiskRefusesAndTheLogGoesOnWhenThereIsRoom(t *testing.T) {
 			}
 		}
 		wantValues(t, l, "7/0/0")
-		fsys.fault = nil
+		fsys.SetFault(nil)
 		if a := appendTo(t, l, sequenced(t, 7, 0, 1, 2)); a.Base != 1 || a.Duplicate {
 			t.Fatalf("want the batch at 1 when there is room again, got %+v", a)
 		}
@@ -51,18 +53,18 @@ func TestAFullDiskRefusesAndTheLogGoesOnWhenThereIsRoom(t *testing.T) {
 }
 
 func TestTornBytesThatCannotBeTakenBackFailTheLog(t *testing.T) {
-	fsys := newCrashFS()
-	l := open(t, logDir(t), Config{fs: fsys})
+	fsys := crashdisk.New()
+	l := open(t, logDir(t), Config{Disk: fsys})
 	appendTo(t, l, plain(t, "a"))
-	fsys.fault = func(op, path string, n int) (int, error) {
+	fsys.SetFault(func(op, path string, n int) (int, error) {
 		if isLog(path) && (op == "write" || op == "truncate") {
 			return 7, syscall.EIO
 		}
 		return n, nil
-	}
+	})
 	_, err := l.Append(plain(t, "b"))
 	wantErr(t, err, ErrFailed)
-	fsys.fault = nil
+	fsys.SetFault(nil)
 	_, err = l.Append(plain(t, "b"))
 	wantErr(t, err, ErrFailed)
 	wantValues(t, l, "a")
@@ -78,21 +80,21 @@ func TestTornBytesThatCannotBeTakenBackFailTheLog(t *testing.T) {
 }
 
 func TestAFailedSyncFailsTheLogForGoodAndIsNotTriedAgain(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashdisk.New()
 	s, stop := runSyncer(t)
-	l := openWith(t, logDir(t), Config{fs: fsys}, s)
+	l := openWith(t, logDir(t), Config{Disk: fsys}, s)
 	a := appendTo(t, l, plain(t, "a"))
 	if err := l.WaitDurable(context.Background(), a.Last); err != nil {
 		t.Fatal(err)
 	}
 	syncs := make(chan struct{}, 100)
-	fsys.fault = func(op, path string, n int) (int, error) {
+	fsys.SetFault(func(op, path string, n int) (int, error) {
 		if op == "sync" && isLog(path) {
 			syncs <- struct{}{}
 			return n, syscall.EIO
 		}
 		return n, nil
-	}
+	})
 	told := make(chan struct{}, 1)
 	cancel := l.Watch(func() {
 		select {
@@ -126,15 +128,15 @@ func TestAFailedSyncFailsTheLogForGoodAndIsNotTriedAgain(t *testing.T) {
 func TestAnyOperationMayFail(t *testing.T) {
 	for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
 		for at := rand.IntN(3); ; at += 3 {
-			fsys := newCrashFS()
+			fsys := crashdisk.New()
 			count, hit := 0, false
-			fsys.fault = func(op, path string, n int) (int, error) {
+			fsys.SetFault(func(op, path string, n int) (int, error) {
 				if count++; count == at+1 {
 					hit = true
 					return n / 2, cause
 				}
 				return n, nil
-			}
+			})
 			acked, sent := liveThrough(t, fsys, logDir(t))
 			if !hit {
 				break
@@ -148,15 +150,15 @@ func TestAnyOperationMayFail(t *testing.T) {
 
 // liveThrough runs a short life on fsys, in which anything may fail, and checks
 // what a power cut at its end leaves.
-func liveThrough(t *testing.T, fsys *crashFS, dir string) (acked, sent int) {
+func liveThrough(t *testing.T, fsys *crashdisk.Disk, dir string) (acked, sent int) {
 	t.Helper()
 	var values []string
-	l, err := Open(dir, Config{SegmentBytes: 300, fs: fsys}, nil)
+	l, err := Open(dir, Config{SegmentBytes: 300, Disk: fsys}, nil)
 	for tries := 0; err != nil; tries++ {
 		if tries > 1 {
 			t.Fatalf("the log does not open though the disk is well again: %v", err)
 		}
-		l, err = Open(dir, Config{SegmentBytes: 300, fs: fsys}, nil)
+		l, err = Open(dir, Config{SegmentBytes: 300, Disk: fsys}, nil)
 	}
 	for i := range 8 {
 		value := fmt.Sprint(i)
@@ -184,7 +186,7 @@ func liveThrough(t *testing.T, fsys *crashFS, dir string) (acked, sent int) {
 	if rand.IntN(2) == 0 {
 		l.Close()
 	}
-	cut := fsys.powerCut(t, rand.New(rand.NewPCG(uint64(acked), 3)), dir)
+	cut := powerCut(t, fsys, rand.New(rand.NewPCG(uint64(acked), 3)), dir)
 	l.Close()
 	re, err := Open(cut, Config{}, nil)
 	if err != nil {
@@ -206,7 +208,7 @@ func TestAFileThatCannotBeReadIsNotCut(t *testing.T) {
 	dir = copyDir(t, dir)
 	before := readFile(t, firstLog(dir))
 	fsys := &unreadable{}
-	_, err := Open(dir, Config{fs: fsys, Cut: func(c Cut) { t.Errorf("unreadable is not damaged: %s", c) }}, nil)
+	_, err := Open(dir, Config{Disk: fsys, Cut: func(c Cut) { t.Errorf("unreadable is not damaged: %s", c) }}, nil)
 	var storage *StorageError
 	if !errors.As(err, &storage) || filepath.Base(storage.Path) != "00000000000000000000.log" {
 		t.Fatalf("want the file named, got %v", err)
@@ -217,12 +219,12 @@ func TestAFileThatCannotBeReadIsNotCut(t *testing.T) {
 }
 
 // unreadable is a disk whose segment files cannot be read.
-type unreadable struct{ disk }
+type unreadable struct{ disk.Real }
 
-type unreadableFile struct{ file }
+type unreadableFile struct{ disk.File }
 
-func (u *unreadable) open(path string, flag int) (file, error) {
-	f, err := u.disk.open(path, flag)
+func (u *unreadable) Open(path string, flag int, mode fs.FileMode) (disk.File, error) {
+	f, err := u.Real.Open(path, flag, mode)
 	if err == nil && isLog(path) {
 		f = unreadableFile{f}
 	}
@@ -232,10 +234,11 @@ func (u *unreadable) open(path string, flag int) (file, error) {
 func (unreadableFile) ReadAt([]byte, int64) (int, error) { return 0, syscall.EIO }
 
 func TestAMissingSegmentBehindTheRecoveryPointEndsTheLog(t *testing.T) {
-	if misplaced(5, 5, &checkpoint{end: 3}) || !misplaced(6, 5, &checkpoint{end: 3}) || !misplaced(4, 5, nil) {
+	var l Log
+	if !l.follows(5, 5, &checkpoint{end: 3}) || l.follows(6, 5, &checkpoint{end: 3}) || l.follows(4, 5, nil) {
 		t.Error("behind the point offsets follow each other")
 	}
-	if misplaced(6, 5, &checkpoint{end: 9}) || misplaced(record.Offset(6), 5, nil) {
-		t.Error("before the point, or without one, gaps are compaction's")
+	if !l.follows(6, 5, &checkpoint{end: 9}) || !l.follows(6, 5, nil) {
+		t.Error("before the point, or without one, gaps are compaction's, or a file is lost")
 	}
 }

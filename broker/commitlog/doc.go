@@ -33,6 +33,12 @@ package commitlog
 // Batches lie in order and may leave gaps, inside and between them, once a log has
 // been compacted; base and last offset of a batch are what they were.
 //
+// What Kafka's formats leave without a checksum is vouched for by the recovery point,
+// which has one: below which offset there may be gaps, the leader epochs, the entries of
+// aborted transactions. So a base offset or an epoch that was flipped is found when its
+// batch is read first (chain.go), a lost or changed .txnindex before it shows what was
+// aborted (aborted_sums.go), and each is made anew or refused by file and position.
+//
 // Locks, in the order they may be taken: Log.compacting (one compaction, or Close),
 // Log.syncing (one sync, retention or Close at a time), Log.rebuilding (one who makes
 // the index of aborted transactions anew), Log.appending (one writer),

@@ -1,8 +1,8 @@
 package commitlog
 
 import (
-	"context"
-	"fmt"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -23,24 +23,27 @@ type pending struct {
 	due      bool // write a checkpoint afterwards
 }
 
-// sync makes everything appended before it durable and raises the high watermark
-// to it. Called by the Syncer; one at a time.
-func (l *Log) sync() {
+// sync makes everything appended before it durable, raises the high watermark to it
+// and says how many waited for that. Called by the Syncer; one at a time.
+func (l *Log) sync() (released int) {
 	l.syncing.Lock()
-	defer l.syncing.Unlock()
 	p, ok := l.takePending()
 	if !ok {
-		return
+		l.syncing.Unlock()
+		return 0
 	}
-	if err := l.commit(p); err != nil {
-		return
+	return l.finishSync(p, l.commit)
+}
+
+// finishSync commits what was taken, sees to a recovery point where one is due, and
+// lets syncing go, which the caller holds.
+func (l *Log) finishSync(p pending, commit func(pending) (int, error)) (released int) {
+	defer l.syncing.Unlock()
+	released, err := commit(p)
+	if err == nil {
+		l.pointDue(p.due)
 	}
-	if p.due {
-		// Readers and writers do not wait for this; the next sync of this log does.
-		if err := l.checkpoint(); err != nil {
-			l.logger().Warn("writing a recovery point, the next one may succeed", "log", l.name, "error", err)
-		}
-	}
+	return released
 }
 
 // takePending collects what there is to sync; the caller holds syncing.
@@ -54,33 +57,42 @@ func (l *Log) takePending() (pending, bool) {
 		return p, false
 	}
 	l.mu.sealed, l.mu.renamed = nil, false
+	l.mu.waves.begin(p.end)
 	return p, true
 }
 
-// commit syncs the files of p, raises the high watermark and wakes who waits for
-// it. A failure ends the log: what was not synced is not promised to anybody.
-func (l *Log) commit(p pending) error {
+// commit syncs the files of p, raises the high watermark, wakes who waits for it and
+// says how many they were. A failure ends the log: what was not synced is not
+// promised to anybody.
+func (l *Log) commit(p pending) (released int, err error) {
 	for _, s := range p.sealed {
 		if err := syncSegment(s, s.size); err != nil {
-			return l.fail(err)
+			return 0, l.fail(err)
 		}
 	}
 	if err := syncSegment(p.active, p.position); err != nil {
-		return l.fail(err)
+		return 0, l.fail(err)
 	}
 	if p.renamed {
 		// A new segment's bytes are worth nothing without its name.
-		if err := l.fs.syncDir(l.dir); err != nil {
-			return l.fail(&StorageError{Op: "syncing", Path: l.dir, Err: err, Fatal: true})
+		if err := l.syncNames(); err != nil {
+			return 0, l.fail(&StorageError{Op: "syncing", Path: l.dir, Err: err, Fatal: true})
 		}
 	}
+	return l.raise(p)
+}
+
+// raise is commit for files that are synced already.
+func (l *Log) raise(p pending) (released int, err error) {
+	l.syncer.releasing(l)
 	l.mu.Lock()
 	l.mu.high = p.end
 	l.mu.durable = place{p.active, p.position}
 	l.mu.txns.settle(p.end)
+	released = l.mu.waves.end(p.end)
 	l.mu.Unlock()
 	l.wake()
-	return nil
+	return released, nil
 }
 
 // syncSegment makes the first size bytes of a segment, and what else is there,
@@ -88,13 +100,34 @@ func (l *Log) commit(p pending) error {
 func syncSegment(s *segment, size int64) *StorageError {
 	f, err := s.acquire()
 	if err == nil {
-		err = f.sync()
+		err = f.Sync()
 		f.release()
 	}
 	if err != nil {
 		return &StorageError{Op: "syncing", Path: s.path(logSuffix), Position: size, Err: err, Fatal: true}
 	}
 	return nil
+}
+
+// syncNames makes the names in the log's folder durable. A failure ends the log, whatever
+// the names were wanted for: the disk says it once, and whoever comes next with a new
+// segment's name would be told that all is well.
+func (l *Log) syncNames() error {
+	err := l.fs.SyncDir(l.dir)
+	var path *fs.PathError
+	if err == nil || errors.As(err, &path) && path.Op == "open" { // too many open files: nothing was synced, nothing is lost
+		return err
+	}
+	return l.fail(&StorageError{Op: "syncing", Path: l.dir, Err: err, Fatal: true})
+}
+
+// failIfFatal ends the log for an error after which nothing may be tried again.
+func (l *Log) failIfFatal(err error) error {
+	var storage *StorageError
+	if errors.As(err, &storage) && storage.Fatal {
+		return l.fail(storage)
+	}
+	return err
 }
 
 // checkpoint writes a recovery point at the log's end as it is when called: first
@@ -114,7 +147,8 @@ func (l *Log) checkpoint() error {
 func (l *Log) pointLocked() checkpoint {
 	s := l.mu.segments[len(l.mu.segments)-1]
 	return checkpoint{start: l.mu.start, end: l.mu.end, segment: s.base, position: s.size,
-		latestTime: s.latestTime, latestLast: s.latestLast, firstWrite: s.firstWrite}
+		latestTime: s.latestTime, latestLast: s.latestLast, firstWrite: s.firstWrite,
+		gaps: record.Offset(l.stamps.gaps.Load()), epochs: l.appending.epochs.sum(l.mu.start, l.mu.end), aborted: l.point.aborted}
 }
 
 // writeCheckpoint makes good what c says, then writes it; segments are the log's
@@ -123,6 +157,7 @@ func (l *Log) writeCheckpoint(c checkpoint, snapshot []byte, segments []*segment
 	l.mu.Lock()
 	l.mu.since, l.mu.due = 0, false
 	l.mu.Unlock()
+	all := segments
 	segments = slices.DeleteFunc(slices.Clone(segments), func(s *segment) bool { return s.base < l.point.segment }) // vouched for by the last point
 	// All batches and their segments' names first: Open counts them as durable, even
 	// where the disk is too full for what follows.
@@ -131,51 +166,50 @@ func (l *Log) writeCheckpoint(c checkpoint, snapshot []byte, segments []*segment
 			return l.fail(err)
 		}
 	}
-	if err := l.fs.syncDir(l.dir); err != nil {
+	if err := l.syncNames(); err != nil {
 		return err
 	}
 	aborted := false
 	for _, s := range segments {
 		// An index that is lost is found out and rebuilt, but not below a
 		// recovery point, where nobody looks again.
-		if err := s.index.sync(); err != nil {
-			return err
-		}
-		if err := s.times.sync(); err != nil {
-			return err
-		}
-		if err := s.aborted.sync(); err != nil {
-			return err
+		for _, e := range []*entries{&s.index, &s.times, &s.aborted} {
+			if err := e.sync(); err != nil {
+				return l.failIfFatal(err)
+			}
 		}
 		aborted = aborted || s.aborted.any()
 	}
 	if aborted {
 		// What the producers below speak of is not read again: an aborted transaction
 		// whose index lost its name would be handed out as committed.
-		if err := l.fs.syncDir(l.dir); err != nil {
+		if err := l.syncNames(); err != nil {
 			return err
 		}
 	}
+	if err := l.sumAborted(segments, c.end); err != nil {
+		return err
+	}
+	c.aborted = l.sums.lines(all)
 	if err := replace(l.fs, filepath.Join(l.dir, producersFile), snapshot); err != nil {
 		return err
 	}
 	if err := replace(l.fs, filepath.Join(l.dir, checkpointFile), c.bytes()); err != nil {
 		return err
 	}
-	if err := l.fs.syncDir(l.dir); err != nil {
+	if err := l.syncNames(); err != nil {
 		return err
 	}
 	l.point = c
 	return nil
 }
 
-// wake tells all who wait that the high watermark, and with it perhaps the last
-// stable offset, rose or the log ended.
+// wake tells who watches that the high watermark, and with it perhaps the last
+// stable offset, rose, and everybody that the log ended.
 func (l *Log) wake() {
 	l.mu.Lock()
-	if l.mu.raised != nil {
-		close(l.mu.raised)
-		l.mu.raised = nil
+	if l.mu.err != nil {
+		l.mu.waves.endAll()
 	}
 	watchers := make([]func(), 0, len(l.mu.watchers))
 	for _, f := range l.mu.watchers {
@@ -187,38 +221,12 @@ func (l *Log) wake() {
 	}
 }
 
-// WaitDurable returns nil once the high watermark has passed upTo, the last
-// offset of a batch; an ErrFailed when the log failed, ErrClosed when it was
-// closed, ctx's error when that ends first.
-func (l *Log) WaitDurable(ctx context.Context, upTo record.Offset) error {
-	for {
-		l.mu.Lock()
-		if l.mu.high > upTo || l.mu.err != nil {
-			high, err := l.mu.high, l.mu.err
-			l.mu.Unlock()
-			if high > upTo {
-				return nil
-			}
-			return fmt.Errorf("waiting for offset %d of %s: %w", upTo, l.name, err)
-		}
-		if l.mu.raised == nil {
-			l.mu.raised = make(chan struct{}) // closed by wake
-		}
-		raised := l.mu.raised
-		l.mu.Unlock()
-		select {
-		case <-raised:
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for offset %d of %s: %w", upTo, l.name, ctx.Err())
-		}
-	}
-}
-
 // Watch has f called whenever the high watermark or the last stable offset rises or
 // the log ends. f runs on the syncing goroutine with locks held: it must not block
 // and may call nothing of the log but Start, HighWatermark, LastStable, End and Err. It may be called once more while
 // cancel returns. Look at the log after Watch, not before, or a rise is missed.
 func (l *Log) Watch(f func()) (cancel func()) {
+	defer l.hurry() // behind the lock
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := l.mu.nextID

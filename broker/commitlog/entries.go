@@ -7,6 +7,8 @@ import (
 	"os"
 	"sort"
 	"sync"
+
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
 // maxTail is how many bytes of entries wait in memory before one write; it bounds
@@ -16,20 +18,20 @@ const maxTail = 6 << 10
 // entries is a file of sorted entries of one width, whose newest ones wait in
 // memory. The file is opened when it is first needed. Safe for concurrent use.
 type entries struct {
-	fs       fileSystem
+	fs       disk.FS
 	path     string
 	width    int
 	optional bool // an empty one has no file
 	mu       struct {
 		sync.Mutex
-		f      file   // nil: not open
-		opened bool   // onDisk is known
-		onDisk int64  // bytes of whole entries in the file
-		cut    bool   // shortened since the last sync
-		cuts   int    // how often it was shortened
-		held   bool   // the file's name is another's still; entries wait in memory
-		tail   []byte // entries that follow them
-		gone   bool   // unlinked or closed; never opened again
+		f      disk.File // nil: not open
+		opened bool      // onDisk is known
+		onDisk int64     // bytes of whole entries in the file
+		cut    bool      // shortened since the last sync
+		cuts   int       // how often it was shortened
+		held   bool      // the file's name is another's still; entries wait in memory
+		tail   []byte    // entries that follow them
+		gone   bool      // unlinked or closed; never opened again
 	}
 }
 
@@ -45,7 +47,7 @@ func (e *entries) open(flag int) error {
 	if flag == 0 && e.mu.opened && e.mu.onDisk == 0 {
 		return nil // nothing to read there
 	}
-	f, err := e.fs.open(e.path, os.O_RDWR|flag)
+	f, err := e.fs.Open(e.path, os.O_RDWR|flag, 0o600)
 	if flag == 0 && errors.Is(err, os.ErrNotExist) {
 		e.mu.opened = true
 		return nil
@@ -117,6 +119,7 @@ func (e *entries) flush() error {
 	if len(e.mu.tail) == 0 || e.mu.held {
 		return nil
 	}
+	defer e.shutUnless(e.mu.f != nil)
 	if err := e.open(os.O_CREATE); err != nil {
 		return err
 	}
@@ -128,10 +131,21 @@ func (e *entries) flush() error {
 	return nil
 }
 
+// shutUnless closes a file that was opened for one write or sync only: ten thousand
+// logs that are written to have no descriptor to spare for each index. The caller holds
+// mu.
+func (e *entries) shutUnless(was bool) {
+	if !was && e.mu.f != nil {
+		e.mu.f.Close()
+		e.mu.f = nil
+	}
+}
+
 // sync makes every entry durable, so that a recovery point may stand behind them.
 func (e *entries) sync() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	defer e.shutUnless(e.mu.f != nil)
 	if e.optional && len(e.mu.tail) == 0 && !e.mu.cut {
 		if err := e.open(0); err != nil || e.mu.f == nil {
 			return err
@@ -143,8 +157,8 @@ func (e *entries) sync() error {
 	if err := e.flush(); err != nil {
 		return err
 	}
-	if err := e.mu.f.sync(); err != nil {
-		return &StorageError{Op: "syncing", Path: e.path, Position: e.mu.onDisk, Err: err}
+	if err := e.mu.f.Sync(); err != nil {
+		return &StorageError{Op: "syncing", Path: e.path, Position: e.mu.onDisk, Err: err, Fatal: true}
 	}
 	e.mu.cut = false
 	return nil
@@ -297,22 +311,12 @@ func (e *entries) chunk(i, cuts int, b []byte) (int, error) {
 	return n / e.width, nil
 }
 
-// rewrite puts built in place of the leading entries; those for which keep holds
-// stay behind it.
-func (e *entries) rewrite(built []byte, keep func(entry []byte) bool) error {
+// rewrite puts built in place of all entries.
+func (e *entries) rewrite(built []byte) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.open(0); err != nil {
 		return err
-	}
-	entry := make([]byte, e.width)
-	for i := range e.count() {
-		if err := e.read(i, entry); err != nil {
-			return err
-		}
-		if keep(entry) {
-			built = append(built, entry...)
-		}
 	}
 	if err := e.cut(0); err != nil {
 		return err

@@ -3,10 +3,13 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -82,9 +85,15 @@ func parseEpochs(b []byte) (epochs, error) {
 
 var errEpochs = errors.New("leader epochs do not ascend")
 
-func loadEpochs(fsys fileSystem, dir string) (epochs, error) {
+// sum is a checksum over the epochs that wrote from start on and below end, which
+// Kafka's file has none of.
+func (es epochs) sum(start, end record.Offset) uint32 {
+	return crc32.Checksum(es.from(start).below(end).bytes(), castagnoli)
+}
+
+func loadEpochs(fsys disk.FS, dir string) (epochs, error) {
 	b, err := readAll(fsys, filepath.Join(dir, epochsFile), 1<<20)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(b) == 0 { // a Kafka makes it empty
 		return nil, nil
 	} else if err != nil {
 		return nil, err
@@ -92,6 +101,113 @@ func loadEpochs(fsys fileSystem, dir string) (epochs, error) {
 	es, err := parseEpochs(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, epochsFile), err)
+	}
+	return es, nil
+}
+
+// loadEpochs reads the leader epochs, and says whether they are what the recovery point
+// knows of them: then batches are held against them.
+func (l *Log) loadEpochs(point *checkpoint) (sound bool) {
+	es, err := loadEpochs(l.fs, l.dir)
+	switch {
+	case err != nil:
+	case point != nil && !point.former && es.sum(point.start, point.end) != point.epochs:
+		err = fmt.Errorf("%s is not what it was at the recovery point", filepath.Join(l.dir, epochsFile))
+	case (point == nil || point.former) && es == nil:
+		return false
+	}
+	if err != nil {
+		l.mu.cfg.Logger.Warn("leader epochs are unusable, they are taken from the batches", "log", l.name, "error", err)
+		return false
+	}
+	if l.stamps.epochs.Store(&es); point != nil && !point.former {
+		l.stamps.known.Store(int64(point.end))
+	}
+	return true
+}
+
+// settleEpochs makes the leader epochs anew from the batches where the file did not say
+// them; the log's own comes after them.
+func (l *Log) settleEpochs(point *checkpoint, sound bool) (err error) {
+	votes := &l.stamps.votes
+	if sound && point == nil && votes.wrong > 0 {
+		// A copy that is older than the log, say: batches would be refused for what it says.
+		l.mu.cfg.Logger.Warn("leader epochs do not fit the batches and are taken from those", "log", l.name, "batches", votes.wrong)
+		sound = false
+	}
+	var es epochs
+	if sound {
+		es = votes.outcome(*l.stamps.epochs.Load(), record.Offset(l.stamps.known.Load()))
+	} else if es, err = l.writtenEpochs(); err != nil {
+		return err
+	}
+	es = es.below(l.mu.end)
+	l.appending.epochs = es
+	l.stamps.epochs.Store(&es)
+	l.epoch = max(l.mu.cfg.LeaderEpoch, es.last())
+	return nil
+}
+
+// epochVotes are what the batches behind the recovery point say: the epochs that began
+// there are in the file, which has no checksum, and the recovery point does not know them.
+// Without a recovery point they are of all batches.
+type epochVotes struct {
+	yes, no int // batches that the file is right about, and not
+	wrong   int // of these, batches that it says another epoch of
+	written epochs
+}
+
+// hear takes in what one batch says.
+func (v *epochVotes) hear(es epochs, h record.Header) {
+	switch at := es.at(h.BaseOffset); {
+	case at == h.LeaderEpoch:
+		v.yes++
+	case at >= 0:
+		v.wrong++
+		fallthrough
+	default:
+		v.no++
+	}
+	if h.LeaderEpoch > v.written.last() {
+		v.written = append(v.written, epochStart{h.LeaderEpoch, h.BaseOffset})
+	}
+}
+
+// outcome is the file's epochs, from known on in place of them the batches' own if it is
+// wrong about most.
+func (v *epochVotes) outcome(es epochs, known record.Offset) epochs {
+	if v.no <= v.yes {
+		return es
+	}
+	es = slices.Clone(es.below(known))
+	for _, e := range v.written {
+		if e.epoch > es.last() {
+			es = append(es, e)
+		}
+	}
+	return es
+}
+
+// writtenEpochs is the leader epochs as the batches have them. Where those go down again
+// one of them is damaged, and which is not known: then nothing is.
+func (l *Log) writtenEpochs() (epochs, error) {
+	var es epochs
+	for _, s := range l.mu.segments {
+		err := s.walk(0, s.size, func(_ *handle, _ int64, h record.Header) error {
+			switch {
+			case h.LeaderEpoch > es.last():
+				es = append(es, epochStart{h.LeaderEpoch, h.BaseOffset})
+			case h.LeaderEpoch < es.last():
+				return errEpochs
+			}
+			return nil
+		})
+		if _, bad := asDamage(err); bad || errors.Is(err, errEpochs) {
+			l.mu.cfg.Logger.Error("the batches do not say either which leader epochs wrote them", "log", l.name, "error", err)
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
 	}
 	return es, nil
 }
@@ -112,12 +228,15 @@ func (l *Log) enterEpoch() error {
 	path := filepath.Join(l.dir, epochsFile)
 	err := replace(l.fs, path, es.bytes())
 	if err == nil {
-		err = l.fs.syncDir(l.dir)
+		err = l.syncNames()
 	}
-	if err != nil {
+	if errors.Is(err, ErrFailed) {
+		return err
+	} else if err != nil {
 		return &StorageError{Op: "writing", Path: path, Err: err}
 	}
 	l.appending.epochs, l.appending.entered = es, true
+	l.stamps.epochs.Store(&es)
 	return nil
 }
 

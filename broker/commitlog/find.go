@@ -19,7 +19,7 @@ var errDoubt = errors.New("index does not fit its segment")
 func (s *segment) find(h *handle, target record.Offset, limit int64) (int64, record.Header, error) {
 	pos, hdr, err := s.tryFind(h, target, limit)
 	if errors.Is(err, errDoubt) {
-		if err = s.rebuild(h, limit); err != nil {
+		if err = s.rebuild(limit); err != nil {
 			return 0, record.Header{}, err
 		}
 		pos, hdr, err = s.tryFind(h, target, limit)
@@ -33,16 +33,20 @@ func (s *segment) tryFind(h *handle, target record.Offset, limit int64) (pos int
 		return 0, hdr, err
 	}
 	err = walkOver(h, s.path(logSuffix), 0, limit, func(w *walker) error {
+		c := chain{stamps: s.stamps, next: s.base}
 		if ok {
 			w.pos = e.position
 			if err := s.check(w, e); err != nil {
 				return err
 			}
-			w.pos = e.position
+			w.pos, c.next = e.position, -1
 		}
 		for {
 			pos = w.pos
-			if hdr, err = w.next(); err != nil || hdr.LastOffset() >= target {
+			if hdr, err = w.next(); err == nil {
+				err = c.follow(hdr)
+			}
+			if err != nil || hdr.LastOffset() >= target {
 				return err
 			}
 		}
@@ -63,19 +67,21 @@ func (s *segment) check(w *walker, e indexEntry) error {
 }
 
 // extent is how many bytes of whole batches lie between pos, where the batch
-// first begins, and limit, at most max but one batch at least.
-func (s *segment) extent(h *handle, pos int64, first record.Header, limit int64, max int) (int, error) {
+// first begins, and limit, at most max but one batch at least; and the offset behind
+// them, -1: they are all.
+func (s *segment) extent(h *handle, pos int64, first record.Header, limit int64, max int) (n int, behind record.Offset, err error) {
 	end := pos + int64(first.Size())
 	if pos+int64(max) >= limit {
-		return int(limit - pos), nil
+		return int(limit - pos), -1, nil
 	}
 	if end >= pos+int64(max) {
-		return int(end - pos), nil
+		return int(end - pos), first.NextOffset(), nil
 	}
 	e, ok, err := s.byPosition(pos + int64(max))
 	if err != nil {
-		return 0, err
+		return 0, -1, err
 	}
+	behind = -1
 	err = walkOver(h, s.path(logSuffix), end, limit, func(w *walker) error {
 		if ok && e.position > end {
 			// A wrong entry only costs the walk from the first batch on.
@@ -88,17 +94,19 @@ func (s *segment) extent(h *handle, pos int64, first record.Header, limit int64,
 			}
 		}
 		for w.pos = end; ; end = w.pos {
-			if _, err := w.next(); err == io.EOF {
+			h, err := w.next()
+			if err == io.EOF {
 				return nil
 			} else if err != nil {
 				return s.place(err, w.pos)
 			}
 			if w.pos > pos+int64(max) {
+				behind = h.BaseOffset
 				return nil
 			}
 		}
 	})
-	return int(end - pos), err
+	return int(end - pos), behind, err
 }
 
 // place gives damage its file and position.
@@ -109,34 +117,25 @@ func (s *segment) place(err error, pos int64) error {
 	return err
 }
 
-// rebuild makes both indexes anew from the batches below limit; entries of an
-// active segment that lie behind it stay.
-func (s *segment) rebuild(h *handle, limit int64) error {
+// rebuild makes both indexes anew from the batches below limit. Entries of an active
+// segment that lie behind it are dropped: a sparser index is slower, never wrong.
+func (s *segment) rebuild(limit int64) error {
 	var index, times []byte
-	next, latest := s.base, timeEntry{time: -1}
+	latest := timeEntry{time: -1}
 	since, indexed := 0, int64(-1)
-	err := walkOver(h, s.path(logSuffix), 0, limit, func(w *walker) error {
-		for {
-			pos := w.pos
-			hdr, err := w.next()
-			if err == io.EOF {
-				return nil
-			} else if err != nil {
-				return s.place(err, pos)
-			}
-			if hdr.Count > 0 && hdr.MaxTimestamp > latest.time {
-				latest = timeEntry{hdr.MaxTimestamp, hdr.LastOffset() - s.base}
-			}
-			if since > rebuildInterval {
-				index = append(index, indexEntry{hdr.LastOffset() - s.base, pos}.bytes()...)
-				if latest.time > indexed {
-					times, indexed = append(times, latest.bytes()...), latest.time
-				}
-				since = 0
-			}
-			since += hdr.Size()
-			next = hdr.NextOffset()
+	err := s.walk(0, limit, func(_ *handle, pos int64, hdr record.Header) error {
+		if hdr.Count > 0 && hdr.MaxTimestamp > latest.time {
+			latest = timeEntry{hdr.MaxTimestamp, hdr.LastOffset() - s.base}
 		}
+		if since > rebuildInterval {
+			index = append(index, indexEntry{hdr.LastOffset() - s.base, pos}.bytes()...)
+			if latest.time > indexed {
+				times, indexed = append(times, latest.bytes()...), latest.time
+			}
+			since = 0
+		}
+		since += hdr.Size()
+		return nil
 	})
 	if err != nil {
 		return err
@@ -144,12 +143,8 @@ func (s *segment) rebuild(h *handle, limit int64) error {
 	if latest.time > indexed {
 		times = append(times, latest.bytes()...)
 	}
-	err = s.index.rewrite(index, func(b []byte) bool { return parseIndexEntry(b).position >= limit })
-	if err != nil {
+	if err := s.index.rewrite(index); err != nil {
 		return err
 	}
-	return s.times.rewrite(times, func(b []byte) bool {
-		e := parseTimeEntry(b)
-		return s.base+e.last >= next && e.time > latest.time
-	})
+	return s.times.rewrite(times)
 }

@@ -3,61 +3,15 @@ package commitlog
 import (
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
-	"github.com/loghaul/loghaul/internal/durable"
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
-// fileSystem is where a log's files live. The real one is disk; tests put one in
-// between that fails and forgets on request.
-type fileSystem interface {
-	open(path string, flag int) (file, error)
-	readDir(dir string) ([]fs.DirEntry, error)
-	rename(from, to string) error
-	remove(path string) error
-	syncDir(dir string) error
-	chtimes(path string, t time.Time) error
-}
-
-// file is one open file of a fileSystem.
-type file interface {
-	io.ReaderAt
-	io.WriterAt
-	io.Closer
-	Stat() (fs.FileInfo, error)
-	Truncate(size int64) error
-	sync() error  // data and size are on the disk (fdatasync)
-	os() *os.File // what sendfile reads from
-}
-
-// disk is the operating system's file system.
-type disk struct{}
-
-type diskFile struct{ *os.File }
-
-func (f diskFile) sync() error  { return syncData(f.File) }
-func (f diskFile) os() *os.File { return f.File }
-
-func (disk) open(path string, flag int) (file, error) {
-	f, err := os.OpenFile(path, flag, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	return diskFile{f}, nil
-}
-
-func (disk) readDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
-func (disk) rename(from, to string) error              { return os.Rename(from, to) }
-func (disk) remove(path string) error                  { return os.Remove(path) }
-func (disk) chtimes(path string, t time.Time) error    { return os.Chtimes(path, t, t) }
-func (disk) syncDir(dir string) error                  { return durable.SyncFolder(dir) }
-
 // readAll reads a small file whole, up to limit bytes.
-func readAll(fsys fileSystem, path string, limit int64) ([]byte, error) {
-	f, err := fsys.open(path, os.O_RDONLY)
+func readAll(fsys disk.FS, path string, limit int64) ([]byte, error) {
+	f, err := fsys.Open(path, os.O_RDONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -80,24 +34,41 @@ func readAll(fsys fileSystem, path string, limit int64) ([]byte, error) {
 // replace makes path hold b: either the old content or the new one is there after
 // a crash, never a mix, because the new bytes are synced before they get the name.
 // The name itself is durable after the next syncDir.
-func replace(fsys fileSystem, path string, b []byte) error {
+func replace(fsys disk.FS, path string, b []byte) error {
 	tmp := path + tmpSuffix
-	f, err := fsys.open(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	f, err := fsys.Open(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", tmp, err)
 	}
 	_, err = f.WriteAt(b, 0)
 	if err == nil {
-		err = f.sync()
+		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
 	if err == nil {
-		err = fsys.rename(tmp, path)
+		err = fsys.Rename(tmp, path)
 	}
 	if err != nil {
-		_ = fsys.remove(tmp)
+		_ = fsys.Remove(tmp)
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}
+
+// lay writes a new file that nobody reads before the caller has made it durable; after
+// a crash it may be there in part.
+func lay(fsys disk.FS, path string, b []byte) error {
+	f, err := fsys.Open(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("creating %s: %w", path, err)
+	}
+	_, err = f.WriteAt(b, 0)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil
@@ -108,13 +79,13 @@ func replace(fsys fileSystem, path string, b []byte) error {
 const tmpSuffix = ".tmp"
 
 // makeFolder creates dir if it is missing and makes its name durable.
-func makeFolder(fsys fileSystem, dir string) error {
-	switch err := os.Mkdir(dir, 0o700); {
+func makeFolder(fsys disk.FS, dir string) error {
+	switch err := fsys.Mkdir(dir, 0o700); {
 	case os.IsExist(err):
 		return nil
 	case err != nil:
 		return err
 	}
 	// Without this a power cut could forget the whole partition.
-	return fsys.syncDir(filepath.Dir(dir))
+	return fsys.SyncDir(filepath.Dir(dir))
 }

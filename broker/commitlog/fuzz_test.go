@@ -49,7 +49,7 @@ func FuzzRecovery(f *testing.F) {
 				writeFile(t, filepath.Join(dir, fuzzed[i]), b)
 			}
 		}
-		l, err := Open(dir, Config{fs: unsyncedDisk{}}, nil)
+		l, err := Open(dir, Config{Disk: unsyncedDisk{}}, nil)
 		if err != nil {
 			return
 		}

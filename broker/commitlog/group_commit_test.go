@@ -2,7 +2,9 @@ package commitlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -10,45 +12,50 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
 // slowDisk takes a while for each sync of a log file and counts them.
 type slowDisk struct {
-	disk
+	disk.Real
 	syncs atomic.Int64
 	takes time.Duration
+	fail  string // this file's syncs fail
 }
 
 type slowFile struct {
-	file
-	d     *slowDisk
-	isLog bool
+	disk.File
+	d    *slowDisk
+	path string
 }
 
-func (d *slowDisk) open(path string, flag int) (file, error) {
-	f, err := d.disk.open(path, flag)
+func (d *slowDisk) Open(path string, flag int, mode fs.FileMode) (disk.File, error) {
+	f, err := d.Real.Open(path, flag, mode)
 	if err != nil {
 		return nil, err
 	}
-	return slowFile{f, d, isLog(path)}, nil
+	return slowFile{f, d, path}, nil
 }
 
-func (f slowFile) sync() error {
-	if f.isLog {
+func (f slowFile) Sync() error {
+	if isLog(f.path) {
 		f.d.syncs.Add(1)
 		time.Sleep(f.d.takes) // virtual time
+	}
+	if f.path == f.d.fail {
+		return errors.New("input/output error")
 	}
 	return nil
 }
 
-func (*slowDisk) syncDir(string) error { return nil }
+func (*slowDisk) SyncDir(string) error { return nil }
 
 func TestOneSyncServesAllWhoAppendedWhileAnotherRan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &slowDisk{takes: 10 * time.Millisecond}
 		s, stop := runSyncer(t)
-		l := openWith(t, logDir(t), Config{fs: d}, s)
+		l := openWith(t, logDir(t), Config{Disk: d}, s)
 		d.syncs.Store(0)
 		began := time.Now()
 		first := appendTo(t, l, plain(t, "first"))
@@ -92,7 +99,7 @@ func TestLogsAreSyncedSideBySide(t *testing.T) {
 		root, began := t.TempDir(), time.Time{}
 		var logs []*Log
 		for i := range 8 {
-			logs = append(logs, openWith(t, filepath.Join(root, fmt.Sprint("t-", i)), Config{fs: d}, s))
+			logs = append(logs, openWith(t, filepath.Join(root, fmt.Sprint("t-", i)), Config{Disk: d}, s))
 		}
 		began = time.Now()
 		for _, l := range logs {

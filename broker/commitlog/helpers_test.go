@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +14,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/loghaul/loghaul/internal/disk"
+	"github.com/loghaul/loghaul/internal/disk/crashdisk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -66,8 +70,8 @@ func open(t testing.TB, dir string, cfg Config) *Log {
 
 func openWith(t testing.TB, dir string, cfg Config, s *Syncer) *Log {
 	t.Helper()
-	if cfg.fs == nil {
-		cfg.fs = unsyncedDisk{}
+	if cfg.Disk == nil {
+		cfg.Disk = unsyncedDisk{}
 	}
 	l, err := Open(dir, cfg, s)
 	if err != nil {
@@ -101,20 +105,31 @@ func runSyncer(t testing.TB) (s *Syncer, stop func()) {
 
 // unsyncedDisk is the disk without waiting for it: a copied folder is all that most
 // tests need of a crash.
-type unsyncedDisk struct{ disk }
+type unsyncedDisk struct{ disk.Real }
 
-type unsyncedFile struct{ file }
+type unsyncedFile struct{ disk.File }
 
-func (u unsyncedDisk) open(path string, flag int) (file, error) {
-	f, err := u.disk.open(path, flag)
+func (u unsyncedDisk) Open(path string, flag int, mode fs.FileMode) (disk.File, error) {
+	f, err := u.Real.Open(path, flag, mode)
 	if err != nil {
 		return nil, err
 	}
 	return unsyncedFile{f}, nil
 }
 
-func (unsyncedDisk) syncDir(string) error { return nil }
-func (unsyncedFile) sync() error          { return nil }
+func (unsyncedDisk) SyncDir(string) error { return nil }
+func (unsyncedFile) Sync() error          { return nil }
+
+// powerCut writes what dir may look like after the power was cut into a new folder
+// of the same name.
+func powerCut(t testing.TB, d *crashdisk.Disk, rng *rand.Rand, dir string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), filepath.Base(dir))
+	if err := d.PowerCut(rng, dir, to); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
 
 func appendTo(t testing.TB, l *Log, batch []byte) Appended {
 	t.Helper()

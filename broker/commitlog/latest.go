@@ -129,10 +129,5 @@ func (l *Log) rebuild(s *segment) error {
 	l.mu.RLock()
 	limit := l.limitLocked(s)
 	l.mu.RUnlock()
-	f, err := s.acquire()
-	if err != nil {
-		return err
-	}
-	defer f.release()
-	return s.rebuild(f, limit)
+	return s.rebuild(limit)
 }

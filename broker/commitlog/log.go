@@ -7,25 +7,39 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
 // Log is one partition: segments of record batches, one writer at a time and any
 // number of readers. All methods are safe for concurrent use.
 type Log struct {
-	dir    string
-	name   string // the folder's own name, web_log-0
-	fs     fileSystem
-	syncer *Syncer // nil: every append is synced before it returns
-	epoch  int32
-	turn   turn // where the log stands in the Syncer's queue; guarded by Syncer.mu
+	dir       string
+	name      string // the folder's own name, web_log-0
+	fs        disk.FS
+	syncer    *Syncer // nil: every append is synced before it returns
+	rechecked int64   // bytes that Open read again
+	epoch     int32
+	stamps    stamps
+	sums      abortedSums
+	whole     bool        // the log lies on the Syncer's WholeDisk
+	eased     atomic.Bool // it rests before its next sync, as nobody waits
+
+	// Guarded by Syncer.mu.
+	turn   turn      // where the log stands in its queue
+	marks  int       // appends since its last sync began
+	others int       // of them, those from before that sync released anybody
+	want   int       // so many marks are all that can be expected
+	until  time.Time // and they are waited for until then
 
 	// compacting is held by whoever compacts or closes; taken before syncing.
 	compacting struct {
 		sync.Mutex
 		done  record.Offset // below it lies the latest record of each key alone
-		stuck bool          // the last one could not be finished, the next Open does
+		stuck bool          // the last one could not be finished, and no other may begin
+		half  []halfSwap    // segments that serve and have not got their own name yet; guarded by syncing too
 	}
 	ending atomic.Bool // a compaction gives way to Close
 
@@ -37,6 +51,8 @@ type Log struct {
 	// syncing is held by whoever syncs, deletes or closes; taken before appending.
 	syncing sync.Mutex
 	point   checkpoint // the last one written; guarded by syncing
+	gone    []Deletion // that nobody has been told of; guarded by syncing
+	leases  []*handle  // of files that were unlinked, let go of once syncing is; guarded by syncing
 
 	// appending is held by the one who writes; taken before mu.
 	appending struct {
@@ -63,7 +79,7 @@ type Log struct {
 		since    int64      // bytes appended since the last checkpoint
 		due      bool       // a checkpoint is wanted whatever since says
 		err      error      // ErrClosed or a fatal *StorageError
-		raised   chan struct{}
+		waves    waves
 		watchers map[int]func()
 		nextID   int
 	}
@@ -201,7 +217,7 @@ func (l *Log) write(batch []byte, h record.Header, m *Marker, cfg *Config) error
 // takeBack cuts off what a failed write left behind the last whole batch, so that
 // the log can go on when there is room again. Only when that fails too is the
 // log lost: then what lies behind the end is not known.
-func (l *Log) takeBack(f file, s *segment, pos int64, cause error) error {
+func (l *Log) takeBack(f disk.File, s *segment, pos int64, cause error) error {
 	path := s.path(logSuffix)
 	if err := f.Truncate(pos); err != nil {
 		return l.fail(&StorageError{Op: "taking back a failed write to", Path: path, Position: pos, Err: errors.Join(err, cause), Fatal: true})
@@ -213,7 +229,7 @@ func (l *Log) takeBack(f file, s *segment, pos int64, cause error) error {
 // caller holds appending.
 func (l *Log) roll() error {
 	old, base := l.appending.active, l.appending.end
-	next, err := createSegment(l.fs, l.dir, base)
+	next, err := createSegment(l.fs, l.dir, base, &l.stamps)
 	if err != nil {
 		return err
 	}

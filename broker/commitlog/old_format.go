@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
 // largestOld bounds what is read to know a record of an old format.
@@ -12,7 +14,7 @@ const largestOld = 128 << 20
 // oldFormat is an error when what begins at pos is no damage but a sound record of
 // Kafka's message format 0 or 1, as a Kafka before 0.11 writes it. Their magic lies
 // where a batch's does; their checksum is the plain CRC32 of all that follows it.
-func (s *segment) oldFormat(f file, pos int64) error {
+func (s *segment) oldFormat(f disk.File, pos int64) error {
 	const head = 17 // offset 8, size 4, CRC 4, magic 1
 	var b [head]byte
 	if s.size-pos < head {

@@ -32,7 +32,7 @@ func TestALogInAnOldFormatIsRefusedAndNotCut(t *testing.T) {
 		path := filepath.Join(dir, segmentName(0, logSuffix))
 		whole := append(oldRecord(magic, "hello"), oldRecord(magic, "world")...)
 		writeFile(t, path, whole)
-		_, err := Open(dir, Config{fs: unsyncedDisk{}, Cut: func(c Cut) { t.Errorf("cut: %s", c) }}, nil)
+		_, err := Open(dir, Config{Disk: unsyncedDisk{}, Cut: func(c Cut) { t.Errorf("cut: %s", c) }}, nil)
 		if err == nil || !strings.Contains(err.Error(), "message format") || !strings.Contains(err.Error(), "copy the topic") {
 			t.Fatalf("format %d was opened: %v", magic, err)
 		}
@@ -44,7 +44,7 @@ func TestALogInAnOldFormatIsRefusedAndNotCut(t *testing.T) {
 		whole[20] ^= 1
 		writeFile(t, path, whole)
 		cut := 0
-		l, err := Open(dir, Config{fs: unsyncedDisk{}, Cut: func(Cut) { cut++ }}, nil)
+		l, err := Open(dir, Config{Disk: unsyncedDisk{}, Cut: func(Cut) { cut++ }}, nil)
 		if err != nil || cut != 1 {
 			t.Fatalf("damage like format %d: %d cuts, %v", magic, cut, err)
 		}

@@ -1,7 +1,9 @@
 package commitlog
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,7 +21,7 @@ func Open(dir string, cfg Config, s *Syncer) (*Log, error) {
 		return nil, err
 	}
 	cfg = cfg.filled()
-	l := &Log{dir: dir, name: filepath.Base(dir), fs: cfg.fs, syncer: s}
+	l := &Log{dir: dir, name: filepath.Base(dir), fs: cfg.Disk, syncer: s}
 	l.mu.cfg = cfg
 	if err := l.load(); err != nil {
 		for _, s := range l.mu.segments {
@@ -27,32 +29,42 @@ func Open(dir string, cfg Config, s *Syncer) (*Log, error) {
 		}
 		return nil, fmt.Errorf("opening log %s: %w", dir, err)
 	}
+	l.whole = s.holds(dir)
 	return l, nil
 }
 
 func (l *Log) load() error {
-	if err := makeFolder(l.fs, l.dir); err != nil {
+	names, err := l.names()
+	if err != nil {
 		return err
 	}
 	point, err := loadCheckpoint(l.fs, l.dir)
-	if err != nil {
+	if errors.Is(err, errNewer) {
+		return err
+	} else if err != nil {
 		l.mu.cfg.Logger.Warn("recovery point is unusable, the whole log is checked", "log", l.name, "error", err)
 	}
-	if err := l.list(); err != nil {
+	if err := l.list(names); err != nil {
 		return err
 	}
+	if err := l.believe(point); err != nil {
+		return err
+	}
+	fresh := false
 	if len(l.mu.segments) == 0 {
-		if err := l.begin(point); err != nil {
+		if fresh, err = l.begin(point); err != nil {
 			return err
 		}
 	}
+	epochs := l.loadEpochs(point)
 	clean := point != nil && point.clean && l.endsAt(point)
 	if clean {
 		l.trust(point)
 	} else if err := l.recover(point); err != nil {
 		return err
 	}
-	reread, err := l.settle(point)
+	l.stamps.allow(l.point.gaps) // that were found without a point
+	reread, err := l.settle(point, epochs)
 	if err != nil {
 		return err
 	}
@@ -60,32 +72,123 @@ func (l *Log) load() error {
 		return err
 	}
 	l.loadCompacted()
-	if clean {
-		l.point = *point
+	if point != nil && l.mu.segments[0].base > point.start {
+		l.mu.cfg.Logger.Error("the log's first files are gone, lost or deleted while the disk was full: put them back while the broker is stopped, if they should be there",
+			"log", l.name, "from", int64(point.start), "first", l.mu.segments[0].name())
+	}
+	return l.vouchFor(point, reread, fresh, clean)
+}
+
+// vouchFor sees to it that what was found is durable, as it counts from here on, and to
+// the recovery point.
+func (l *Log) vouchFor(point *checkpoint, reread record.Offset, fresh, clean bool) error {
+	switch {
+	case fresh:
+		return l.appending.active.close() // until it is written to
+	case clean: // what there is was synced before
+	case l.keeps(point, reread):
+		if err := l.vouch(point); err != nil {
+			return err
+		}
+	default:
+		// What was found counts as durable from here on, so it is synced: the crash may
+		// have come before its sync. On a full disk the old point stays, and the log is
+		// open all the same.
 		l.point.segment = min(l.point.segment, reread)
+		l.leaveFormer(point)
+		if err := l.checkpoint(); err != nil {
+			l.mu.cfg.Logger.Warn("writing a recovery point, the next one may succeed", "log", l.name, "error", err)
+		}
+		return l.Err()
+	}
+	l.point = *point
+	l.point.segment = min(l.point.segment, reread)
+	l.leaveFormer(point)
+	return nil
+}
+
+// leaveFormer has the next recovery point say of all segments what the one that was found
+// could not.
+func (l *Log) leaveFormer(point *checkpoint) {
+	if point != nil && point.former {
+		l.point.segment = 0
+	}
+}
+
+// believe takes over what the recovery point says beside where to begin; without one
+// nothing is known of the aborted transactions, whose index has no checksum.
+func (l *Log) believe(point *checkpoint) error {
+	if point == nil {
+		for _, s := range l.mu.segments {
+			s.abortedDoubt.Store(s.size > 0)
+		}
 		return nil
 	}
-	l.point.segment = min(l.point.segment, reread)
-	// What was found counts as durable from here on, so it is synced: the crash may
-	// have come before its sync. The next one begins its check here; a new log has a
-	// point from its first moment. On a full disk the old point stays, and the log is
-	// open all the same.
-	if err := l.checkpoint(); err != nil {
-		l.mu.cfg.Logger.Warn("writing a recovery point, the next one may succeed", "log", l.name, "error", err)
+	l.stamps.allow(point.gaps)
+	return l.sums.load(point)
+}
+
+// Rechecked is how many bytes Open read again to find the log's end.
+func (l *Log) Rechecked() int64 { return l.rechecked }
+
+// names lists the folder, which is made when it is missing.
+func (l *Log) names() ([]fs.DirEntry, error) {
+	names, err := l.fs.ReadDir(l.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, makeFolder(l.fs, l.dir)
 	}
-	return l.Err()
+	return names, err
+}
+
+// keeps says whether the recovery point that was found still holds: nothing before
+// it is missing, and neither the log's start nor what the producers did is newer.
+func (l *Log) keeps(point *checkpoint, reread record.Offset) bool {
+	if point == nil || point.former || l.mu.end < point.end || l.mu.start != point.start || reread < point.segment {
+		return false
+	}
+	i := slices.IndexFunc(l.mu.segments, func(s *segment) bool { return s.base == point.segment })
+	return i >= 0 && l.mu.segments[i].size >= point.position
+}
+
+// vouch makes durable what lies behind the recovery point that was found: it counts as
+// that from here on, and the crash may have come before its sync. The point itself
+// stays, so that opening a thousand logs does not write a thousand of them.
+func (l *Log) vouch(point *checkpoint) error {
+	named := false
+	for _, s := range l.mu.segments {
+		from := int64(0)
+		switch {
+		case s.base < point.segment:
+			continue
+		case s.base == point.segment:
+			from = point.position
+		default:
+			named = true
+		}
+		if s.size == from {
+			continue
+		}
+		if err := syncSegment(s, s.size); err != nil {
+			return l.fail(err)
+		}
+		l.mu.since += s.size - from
+	}
+	if named { // segments begun since have names that may not be durable
+		return l.fs.SyncDir(l.dir)
+	}
+	return nil
 }
 
 // list finds the segments and sweeps what a crash left half done.
-func (l *Log) list() error {
-	names, err := l.fs.readDir(l.dir)
-	if err != nil {
-		return err
-	}
+func (l *Log) list(names []fs.DirEntry) error {
 	logs := map[record.Offset]bool{}
 	there := map[string]bool{}
 	for _, d := range names {
 		there[d.Name()] = true
+		if kafkas, ok := strings.CutSuffix(d.Name(), ".swap"); ok && strings.HasSuffix(kafkas, logSuffix) {
+			return fmt.Errorf("%s was left by a Kafka that was stopped in the middle of a compaction: start that Kafka once more and stop it, or remove the files "+
+				"whose names end in .swap, and what it compacted is there as it was before, if the old files are", filepath.Join(l.dir, d.Name()))
+		}
 		base, ok := parseSegmentName(d.Name(), logSuffix)
 		if !ok || d.IsDir() {
 			continue
@@ -94,8 +197,9 @@ func (l *Log) list() error {
 		if err != nil {
 			return err
 		}
-		s := newSegment(l.fs, l.dir, base)
+		s := newSegment(l.fs, l.dir, base, &l.stamps)
 		s.size, s.lastWrite = info.Size(), info.ModTime()
+		s.unchecked.to.Store(s.size)
 		if s.size > 1<<31-1 {
 			return &StorageError{Op: "opening", Path: s.path(logSuffix), Position: s.size, Err: ErrTooLarge}
 		}
@@ -110,12 +214,11 @@ func (l *Log) list() error {
 	for _, s := range l.mu.segments {
 		if !there[segmentName(s.base, abortSuffix)] {
 			s.aborted.empty()
-			s.markersKnown.Store(true)
 		}
 	}
 	for _, d := range names {
 		if l.leftover(d.Name(), logs) {
-			_ = l.fs.remove(filepath.Join(l.dir, d.Name()))
+			_ = l.fs.Remove(filepath.Join(l.dir, d.Name()))
 		}
 	}
 	return nil
@@ -137,19 +240,35 @@ func (l *Log) leftover(name string, logs map[record.Offset]bool) bool {
 }
 
 // begin makes the first segment: at offset 0, or where the log ended when all of
-// it was taken away by hand, because an offset is never given out twice.
-func (l *Log) begin(point *checkpoint) error {
+// it was taken away by hand, because an offset is never given out twice. A fresh log
+// has a recovery point from its first moment: without one nothing would say later
+// that batches are missing.
+func (l *Log) begin(point *checkpoint) (fresh bool, err error) {
 	var base record.Offset
 	if point != nil {
 		base = max(point.end, point.start)
 	}
-	s, err := createSegment(l.fs, l.dir, base)
+	s, err := createSegment(l.fs, l.dir, base, &l.stamps)
 	if err != nil {
-		return err
+		return false, err
 	}
 	l.mu.segments = []*segment{s}
-	l.mu.renamed = true
-	return nil
+	l.mu.renamed = true // settle makes both names durable
+	if point != nil {
+		return false, nil
+	}
+	c := l.pointLocked()
+	c.clean = true // nothing is in it
+	put := replace
+	if l.mu.renamed = !l.mu.cfg.Later; l.mu.cfg.Later {
+		put = lay
+	}
+	if err := put(l.fs, filepath.Join(l.dir, checkpointFile), c.bytes()); err != nil {
+		l.mu.cfg.Logger.Warn("writing a recovery point, the next one may succeed", "log", l.name, "error", err)
+		return true, nil
+	}
+	l.point = c
+	return true, nil
 }
 
 // endsAt says whether the log's last byte is where the checkpoint says: every
@@ -170,7 +289,7 @@ func (l *Log) trust(c *checkpoint) {
 
 // settle puts the parts together around the end that is now known. From the segment
 // that begins at reread on the index of aborted transactions was made anew.
-func (l *Log) settle(point *checkpoint) (reread record.Offset, err error) {
+func (l *Log) settle(point *checkpoint, epochs bool) (reread record.Offset, err error) {
 	last := l.mu.segments[len(l.mu.segments)-1]
 	l.mu.start = l.mu.segments[0].base
 	if point != nil {
@@ -180,16 +299,18 @@ func (l *Log) settle(point *checkpoint) (reread record.Offset, err error) {
 		}
 	}
 	l.appending.end, l.appending.active = l.mu.end, last
+	l.stamps.gaps.Store(min(l.stamps.gaps.Load(), int64(l.mu.end))) // what comes behind a cut has none
 	if l.mu.start > l.mu.end {
 		// What was kept behind the log's start is lost; its offsets stay used.
 		l.appending.end = l.mu.start
+		l.stamps.allow(l.mu.start)
 		if err := l.roll(); err != nil {
 			return 0, err
 		}
 		l.mu.end, last = l.mu.start, l.appending.active
 	}
 	l.mu.high, l.mu.durable = l.mu.end, place{last, last.size}
-	if err := l.loadEpochs(); err != nil {
+	if err := l.settleEpochs(point, epochs); err != nil {
 		return 0, err
 	}
 	if reread, err = l.loadProducers(); err != nil {
@@ -197,20 +318,9 @@ func (l *Log) settle(point *checkpoint) (reread record.Offset, err error) {
 	}
 	if l.mu.renamed {
 		l.mu.renamed = false
-		return reread, l.fs.syncDir(l.dir)
+		return reread, l.fs.SyncDir(l.dir)
 	}
 	return reread, nil
-}
-
-// loadEpochs reads the leader epochs; the log's own comes after them.
-func (l *Log) loadEpochs() error {
-	es, err := loadEpochs(l.fs, l.dir)
-	if err != nil {
-		l.mu.cfg.Logger.Warn("leader epochs are unusable, they begin anew", "log", l.name, "error", err)
-	}
-	l.appending.epochs = es.below(l.mu.end)
-	l.epoch = max(l.mu.cfg.LeaderEpoch, es.last())
-	return nil
 }
 
 // loadProducers reads the snapshot and then, from the log, what came after it, in
@@ -241,7 +351,7 @@ func (l *Log) loadProducers() (reread record.Offset, err error) {
 		}
 	}
 	l.mu.txns.settle(l.mu.high) // every marker found is durable
-	l.appending.producers.expire(l.mu.cfg.Now().Add(-l.mu.cfg.ProducerExpiry))
+	l.appending.producers.expire(l.mu.cfg.Aging().Add(-l.mu.cfg.ProducerExpiry))
 	return reread, nil
 }
 

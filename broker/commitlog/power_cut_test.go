@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/loghaul/loghaul/internal/disk/crashdisk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -17,7 +18,7 @@ func TestAfterAPowerCutAllThatWasDurableIsThere(t *testing.T) {
 	for seed := range seeds(t, 14) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			c := &cuts{t: t, rng: rand.New(rand.NewPCG(seed, 2)), dir: logDir(t), fs: newCrashFS(), clock: newClock()}
+			c := &cuts{t: t, rng: rand.New(rand.NewPCG(seed, 2)), dir: logDir(t), fs: crashdisk.New(), clock: newClock()}
 			for life := range int32(5) {
 				c.life(life)
 			}
@@ -30,7 +31,7 @@ type cuts struct {
 	t        *testing.T
 	rng      *rand.Rand
 	dir      string
-	fs       *crashFS
+	fs       *crashdisk.Disk
 	clock    *clock
 	values   []string // by offset
 	written  history  // by offset
@@ -49,24 +50,24 @@ type image struct {
 
 func (c *cuts) life(epoch int32) {
 	c.t.Helper()
-	cfg := Config{SegmentBytes: int64(500 + c.rng.IntN(3000)), IndexInterval: 64, LeaderEpoch: epoch, Now: c.clock.Now, fs: c.fs,
+	cfg := Config{SegmentBytes: int64(500 + c.rng.IntN(3000)), IndexInterval: 64, LeaderEpoch: epoch, Now: c.clock.Now, Disk: c.fs,
 		RetentionBytes: int64(c.rng.IntN(2) * 6000), RetentionAge: time.Duration(c.rng.IntN(2)) * time.Hour}
 	l := openWith(c.t, c.dir, cfg, NewSyncer(SyncerConfig{}))
 	c.check(l)
-	c.fs.fault = func(op, path string, n int) (int, error) {
+	c.fs.SetFault(func(op, path string, n int) (int, error) {
 		rare := 25
 		if op == "rename" || op == "syncdir" {
 			rare = 6 // here names and bytes may part
 		}
 		if c.rng.IntN(rare) == 0 {
-			c.images = append(c.images, image{dir: c.fs.powerCut(c.t, c.rng, c.dir), start: c.start, high: l.mu.high, sent: len(c.values), op: op + " " + path})
+			c.images = append(c.images, image{dir: powerCut(c.t, c.fs, c.rng, c.dir), start: c.start, high: l.mu.high, sent: len(c.values), op: op + " " + path})
 		}
 		return n, nil
-	}
+	})
 	for range c.rng.IntN(40) {
 		c.step(l)
 	}
-	c.fs.fault = nil
+	c.fs.SetFault(nil)
 	for _, i := range c.images {
 		c.checkImage(i)
 	}
@@ -77,11 +78,11 @@ func (c *cuts) life(epoch int32) {
 		return
 	}
 	high := l.HighWatermark()
-	dir := c.fs.powerCut(c.t, c.rng, c.dir)
+	dir := powerCut(c.t, c.fs, c.rng, c.dir)
 	l.Abandon()
 	c.dir = dir
-	c.adopt()
-	re := openWith(c.t, c.dir, Config{fs: c.fs, Now: c.clock.Now}, nil)
+	c.fs = crashdisk.New() // on what the power cut left
+	re := openWith(c.t, c.dir, Config{Disk: c.fs, Now: c.clock.Now}, nil)
 	if re.End() < high || int(re.End()) > len(c.values) {
 		c.t.Fatalf("%d records were durable and %d sent, %d are there", high, len(c.values), re.End())
 	}
@@ -132,21 +133,6 @@ func (c *cuts) checkImage(i image) {
 	got := readAllValues(c.t, re, re.Start(), 700)
 	sameValues(c.t, got, c.values[re.Start():re.End()])
 	c.written.check(c.t, re)
-}
-
-// adopt begins a new crash file system on what the power cut left on the disk.
-func (c *cuts) adopt() {
-	c.t.Helper()
-	c.fs = newCrashFS()
-	names, err := c.fs.readDir(c.dir)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, d := range names {
-		path := c.dir + "/" + d.Name()
-		n := &node{synced: readFile(c.t, path)}
-		c.fs.mu.nodes[path], c.fs.mu.durable[path] = n, n
-	}
 }
 
 func (c *cuts) append(l *Log) {

@@ -18,6 +18,7 @@ type Span struct {
 	Position int64         // byte in File at which the first batch begins
 	Length   int           // bytes; 0: nothing to read yet
 	Base     record.Offset // first offset of the first batch, at most the one asked for unless a gap follows it
+	Next     record.Offset // the offset behind its last batch; the one asked for when Length is 0
 	More     bool          // durable batches follow it, or a newer segment has been begun
 	handle   *handle
 }
@@ -44,6 +45,21 @@ func (s *Span) AppendTo(dst []byte) ([]byte, error) {
 	return dst, nil
 }
 
+// Marks are what a reader must know of a log, as of one moment.
+type Marks struct {
+	Start  record.Offset // the first offset that may be read
+	Stable record.Offset // see LastStable
+	High   record.Offset // see HighWatermark; never below Stable
+	Err    error         // see Err
+}
+
+// Marks is how far the log may be read now.
+func (l *Log) Marks() Marks {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return Marks{Start: l.mu.start, Stable: l.stableLocked(), High: l.mu.high, Err: l.mu.err}
+}
+
 // Read is the stored batches from the one that holds from on, up to the high
 // watermark: at most maxBytes, but one whole batch at least, and never past the
 // end of a segment. From may be the end itself: the Span is empty then.
@@ -62,30 +78,25 @@ func (l *Log) ReadCommitted(from record.Offset, maxBytes int) (*Span, error) {
 func (l *Log) read(from record.Offset, maxBytes int, committed bool) (*Span, error) {
 	at := from
 	for {
-		s, limit, stable, next, f, err := l.readable(from, at, committed)
+		r, err := l.reach(from, at, committed)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s from offset %d: %w", l.name, from, err)
 		}
-		if f == nil {
-			return &Span{}, nil
+		if r.file == nil {
+			return &Span{Next: from}, nil
 		}
-		if stable >= 0 {
-			limit, err = s.limitAt(f, stable, limit)
-		}
-		var span *Span
+		span, err := r.span(from, maxBytes)
 		if err == nil {
-			span, err = s.span(f, from, limit, maxBytes)
-		}
-		if err == nil {
-			span.More = next >= 0 || span.Position+int64(span.Length) < limit
 			return span, nil
 		}
-		f.release()
+		r.file.release()
 		switch {
-		case err == io.EOF && next < 0:
-			return &Span{}, nil
+		case err == io.EOF && r.next < 0:
+			return &Span{Next: from}, nil
+		case err == io.EOF && !l.stamps.gap(from, r.next):
+			return nil, fmt.Errorf("reading %s from offset %d: %w", l.name, from, l.missing(r.segment, from, r.next))
 		case err == io.EOF:
-			at = next // a gap at the segment's end: what holds this offset has what follows
+			at = r.next // a gap at the segment's end: what holds this offset has what follows
 		case errors.Is(err, errGone):
 			at = from // retention, compaction or Close was quicker: look again
 		default:
@@ -94,17 +105,54 @@ func (l *Log) read(from record.Offset, maxBytes int, committed bool) (*Span, err
 	}
 }
 
-// span is the batches of one segment; io.EOF: there are none at or behind from.
+// reach is how far a reader may go in one segment.
+type reach struct {
+	segment *segment
+	file    *handle       // of the segment; nil: nothing there may be read yet
+	limit   int64         // position up to which it may be read
+	stable  record.Offset // below it a reader of committed records must stay; -1: it may have all
+	next    record.Offset // where the next segment begins that may be read; -1: it is the last
+	high    record.Offset // the offset behind all that may be read
+}
+
+// span is the batches of a segment; io.EOF: there are none at or behind from.
+func (r *reach) span(from record.Offset, maxBytes int) (*Span, error) {
+	if r.stable >= 0 {
+		var err error
+		if r.limit, err = r.segment.limitAt(r.file, r.stable, r.limit); err != nil {
+			return nil, err
+		}
+	}
+	span, err := r.segment.span(r.file, from, r.limit, maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	span.More = r.next >= 0 || span.Position+int64(span.Length) < r.limit
+	switch {
+	case span.Next >= 0:
+	case r.next >= 0:
+		span.Next = r.next
+	default:
+		span.Next = r.high
+	}
+	return span, nil
+}
+
+// span is the batches of one segment; io.EOF: there are none at or behind from. Next is
+// -1 when they are all.
 func (s *segment) span(f *handle, from record.Offset, limit int64, maxBytes int) (*Span, error) {
 	pos, h, err := s.find(f, from, limit)
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.extent(f, pos, h, limit, maxBytes)
+	n, behind, err := s.extent(f, pos, h, limit, maxBytes)
+	if err == nil {
+		err = s.checkChain(f, pos, pos+int64(n), -1) // find has looked at the first
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &Span{File: f.os(), Position: pos, Length: n, Base: h.BaseOffset, handle: f}, nil
+	return &Span{File: f.OS(), Position: pos, Length: n, Base: h.BaseOffset, Next: behind, handle: f}, nil
 }
 
 // limitAt is where in a segment the batch begins that holds stable, which is below
@@ -117,45 +165,46 @@ func (s *segment) limitAt(f *handle, stable record.Offset, limit int64) (int64, 
 	return pos, err
 }
 
-// readable is, for a reader from an offset on, the segment that holds offset at,
-// opened, how far it may be read, the offset below which a reader of committed
-// records must stay in it (-1: it may have all), and where the next one begins that
-// may be read (-1: it is the last); no handle: nothing there may be read yet.
-func (l *Log) readable(from, at record.Offset, committed bool) (s *segment, limit int64, stable, next record.Offset, f *handle, err error) {
-	stable, next = -1, -1
+// reach is, for a reader from an offset on, the segment that holds offset at, opened,
+// and how far it may be read.
+func (l *Log) reach(from, at record.Offset, committed bool) (reach, error) {
+	none := reach{stable: -1, next: -1}
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.mu.err == ErrClosed {
-		return nil, 0, stable, next, nil, ErrClosed
+		return none, ErrClosed
 	}
 	if from < l.mu.start || from > l.mu.end {
-		return nil, 0, stable, next, nil, fmt.Errorf("the log holds %d to %d: %w", l.mu.start, l.mu.end, ErrOffsetOutOfRange)
+		return none, fmt.Errorf("the log holds %d to %d: %w", l.mu.start, l.mu.end, ErrOffsetOutOfRange)
 	}
-	i := sort.Search(len(l.mu.segments), func(i int) bool { return l.mu.segments[i].base > at }) - 1
-	high := l.mu.high
+	r := none
+	r.high = l.mu.high
 	if committed {
-		if high = l.stableLocked(); high < l.mu.high {
-			stable = high
+		if r.high = l.stableLocked(); r.high < l.mu.high {
+			r.stable = r.high
 		}
 	}
-	if from >= high {
-		return nil, 0, stable, next, nil, nil
+	if from >= r.high {
+		return none, nil
 	}
+	i := sort.Search(len(l.mu.segments), func(i int) bool { return l.mu.segments[i].base > at }) - 1
 	i = max(i, 0)
-	s = l.mu.segments[i]
-	if limit = l.limitLocked(s); limit == 0 || stable >= 0 && s.base >= stable {
-		return nil, 0, stable, next, nil, nil
+	s := l.mu.segments[i]
+	if r.limit = l.limitLocked(s); r.limit == 0 || r.stable >= 0 && s.base >= r.stable {
+		return none, nil
 	}
 	if i+1 < len(l.mu.segments) && s != l.mu.durable.segment {
-		next = l.mu.segments[i+1].base
+		r.next = l.mu.segments[i+1].base
 	}
-	if stable >= 0 && next >= 0 && next < stable {
-		stable = -1 // all of it
-	} else if stable >= 0 {
-		next = -1
+	if r.stable >= 0 && r.next >= 0 && r.next < r.stable {
+		r.stable = -1 // all of it
+	} else if r.stable >= 0 {
+		r.next = -1
 	}
-	f, err = s.acquire()
-	return s, limit, stable, next, f, err
+	var err error
+	r.segment = s
+	r.file, err = s.acquire()
+	return r, err
 }
 
 // limitLocked is how far a segment may be read; the caller holds mu.

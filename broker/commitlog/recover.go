@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/loghaul/loghaul/internal/record"
 )
@@ -26,13 +27,18 @@ func (l *Log) recover(point *checkpoint) error {
 	l.point.segment = next // what lies before needs no sync, the checkpoint at Open's end syncs the rest
 	for ; i < len(l.mu.segments); i++ {
 		s := l.mu.segments[i]
-		if i > first && misplaced(s.base, next, point) {
+		if i > first && !l.follows(s.base, next, point) {
 			if err := l.dropBehind(i-1, fmt.Sprintf("segment does not follow offset %d", next)); err != nil {
 				return err
 			}
 			break
 		}
+		if point == nil {
+			l.seen(next, s.base)
+		}
+		next = max(next, s.base) // what is missing before it is not this segment's damage
 		end, err := l.recoverSegment(s, pos, next, point)
+		l.rechecked += end.position - pos
 		if bad, cut := asDamage(err); cut {
 			if err := l.cut(i, end, bad); err != nil {
 				return err
@@ -48,13 +54,26 @@ func (l *Log) recover(point *checkpoint) error {
 	return nil
 }
 
-// misplaced says whether what begins at base cannot follow the offset before
-// next. Behind the recovery point nothing may be missing: a power cut can lose a
-// batch or a whole segment and keep a later one. Before it compaction may have
-// left gaps, and without a point nothing is known.
-func misplaced(base, next record.Offset, point *checkpoint) bool {
-	return base < next || (base > next && point != nil && next >= point.end)
+// follows says whether a segment that begins at base may follow the offset before
+// next. Behind the recovery point nothing may be missing: a power cut can lose a whole
+// segment and keep a later one. Before it compaction may have left a gap, or somebody
+// has lost a file: what lies behind that stays, and reading says what is missing.
+// Without a point nothing is known.
+func (l *Log) follows(base, next record.Offset, point *checkpoint) bool {
+	return base == next || base > next && (point == nil || next < point.end)
 }
+
+// seen notes a gap that was found where nothing is known of any: offsets may be missing
+// below its end.
+func (l *Log) seen(next, base record.Offset) {
+	if base > next {
+		l.point.gaps = base
+	}
+}
+
+// recoverBuffers are windows for whole segments: a thousand logs are checked after a
+// crash.
+var recoverBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
 // edge is where the sound part of a segment ends.
 type edge struct {
@@ -79,7 +98,7 @@ func (l *Log) recheckFrom(point *checkpoint) (int, int64, error) {
 			"segment", segmentName(point.segment, logSuffix), "synced", point.position)
 		return 0, 0, nil
 	}
-	back := point.position - recheckBytes
+	back := point.position - l.mu.cfg.RecheckBytes
 	for back < 0 && i > 0 {
 		i--
 		back += segments[i].size
@@ -117,7 +136,9 @@ func (l *Log) recoverSegment(s *segment, pos int64, next record.Offset, point *c
 	if err := s.rewind(pos); err != nil {
 		return end, err
 	}
-	w := &walker{f: f, path: s.path(logSuffix), pos: pos, limit: s.size, buf: make([]byte, 256<<10)}
+	buf := recoverBuffers.Get().(*[]byte)
+	defer recoverBuffers.Put(buf)
+	w := &walker{f: f, path: s.path(logSuffix), pos: pos, limit: s.size, buf: *buf}
 	for {
 		h, err := w.next()
 		if err == io.EOF {
@@ -132,11 +153,19 @@ func (l *Log) recoverSegment(s *segment, pos int64, next record.Offset, point *c
 		switch {
 		case end.position == pos && pos > 0:
 			end.next = h.BaseOffset // the middle of a segment: the first batch says where
-		case misplaced(h.BaseOffset, end.next, point):
+		case h.BaseOffset < end.next, point != nil && h.BaseOffset > end.next && !l.stamps.gap(end.next, h.BaseOffset):
 			return end, damaged("batch offset %d, expected %d", h.BaseOffset, end.next)
+		case point == nil:
+			l.seen(end.next, h.BaseOffset)
+		}
+		if err := l.stamps.epochOf(h); err != nil {
+			return end, err
 		}
 		if err := w.checksum(h, end.position); err != nil {
 			return end, err
+		}
+		if es := l.stamps.epochs.Load(); es != nil && (point == nil || h.BaseOffset >= point.end) {
+			l.stamps.votes.hear(*es, h)
 		}
 		s.see(h)
 		s.note(h, end.position, l.mu.cfg.IndexInterval)
@@ -176,6 +205,10 @@ func (s *segment) rewind(pos int64) error {
 // cut ends the log at end in segment i and reports what it takes away.
 func (l *Log) cut(i int, end edge, bad *damage) error {
 	s := l.mu.segments[i]
+	if l.mu.cfg.Foreign && i+1 < len(l.mu.segments) {
+		return fmt.Errorf("%s is damaged at position %d (offset %d): %s, and there are files behind it: put back a copy of it, or move it and its indexes "+
+			"away to go on without its records", s.path(logSuffix), end.position, max(end.next, s.base), bad.reason)
+	}
 	if err := l.dropBehind(i, "behind the cut in "+s.name()); err != nil {
 		return err
 	}
@@ -189,6 +222,7 @@ func (l *Log) cut(i int, end edge, bad *damage) error {
 		return &StorageError{Op: "truncating", Path: s.path(logSuffix), Position: end.position, Err: err}
 	}
 	s.size = end.position
+	s.unchecked.to.Store(min(s.unchecked.to.Load(), s.size))
 	s.noteTime()
 	l.mu.cfg.Cut(Cut{Log: l.name, Segment: s.name(), Position: end.position, Bytes: lost, Offset: max(end.next, s.base), Reason: bad.reason})
 	return nil
@@ -209,5 +243,5 @@ func (l *Log) dropBehind(i int, reason string) error {
 		l.mu.segments = l.mu.segments[:j]
 	}
 	// The names go before the bytes that explain why: never a hole in between.
-	return l.fs.syncDir(l.dir)
+	return l.fs.SyncDir(l.dir)
 }

@@ -15,16 +15,16 @@ import (
 // arrive late are kept as long as any. now is the wall clock.
 func (l *Log) Retain(now time.Time) error {
 	l.syncing.Lock()
-	defer l.syncing.Unlock()
+	defer l.endDeleting()
 	err := l.rollExpired(now)
 	if err != nil {
 		err = fmt.Errorf("rolling %s by age: %w", l.name, err)
 	}
 	l.mu.Lock()
-	n := l.expiredLocked(now)
+	reasons := l.expiredLocked(now)
 	l.mu.Unlock()
 	// On a full disk rolling fails, and deleting is what helps.
-	err = errors.Join(err, l.deleteFirst(n))
+	err = errors.Join(err, l.deleteEach(reasons))
 	l.mu.Lock()
 	segments := l.mu.segments
 	if l.mu.since > 0 {
@@ -51,34 +51,82 @@ func (l *Log) rollExpired(now time.Time) error {
 		return nil // a failed log keeps what it has, a closed one is not ours
 	}
 	l.appending.producers.expire(now.Add(-cfg.ProducerExpiry))
+	l.notInTheFuture(now)
 	s := l.appending.active
-	old := cfg.RetentionAge > 0 && now.Sub(s.lastWrite) > cfg.RetentionAge
+	old := cfg.RetentionAge > 0 && s.aged(now) > cfg.RetentionAge
 	if s.size == 0 || (now.Sub(s.firstWrite) <= cfg.rollAge() && !old) {
 		return nil
 	}
 	return l.roll()
 }
 
-// expiredLocked is how many of the oldest segments age and size give up: never
-// the active one, never one that is not durable. The caller holds mu.
-func (l *Log) expiredLocked(now time.Time) int {
+// clockSlack is how far ahead of the clock a segment's last append may lie: clocks are
+// corrected over the network.
+const clockSlack = time.Hour
+
+// neverBefore is when batches got the format that they are stored in: an earlier time
+// is that of a clock that was not set.
+var neverBefore = time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// notInTheFuture has segments that were written by a clock that was ahead count as
+// written now: else they, and all behind them, would be kept until that time has come.
+// Their own times stay, for it may be this clock that is wrong, and set right later.
+// What a clock that was not set wrote counts as written now too. The caller holds
+// appending.
+func (l *Log) notInTheFuture(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.mu.segments {
+		switch {
+		case s.lastWrite.Sub(now) <= clockSlack:
+			s.counted = time.Time{}
+		case s.counted.IsZero() || s.counted.Sub(now) > clockSlack:
+			s.counted = now
+		}
+		if s.lastWrite.Before(neverBefore) && !now.Before(neverBefore) {
+			s.lastWrite = now
+		}
+		if s.firstWrite.Sub(now) > clockSlack {
+			s.firstWrite = now
+		}
+	}
+}
+
+// aged is how long ago a segment was written last.
+func (s *segment) aged(now time.Time) time.Duration {
+	if !s.counted.IsZero() {
+		return now.Sub(s.counted)
+	}
+	return now.Sub(s.lastWrite)
+}
+
+// expiredLocked is, for each of the oldest segments that age and size give up, why:
+// never the active one, never one that is not durable. The caller holds mu.
+func (l *Log) expiredLocked(now time.Time) []Reason {
 	cfg := &l.mu.cfg
 	var size int64
 	for _, s := range l.mu.segments {
 		size += s.size
 	}
-	n := 0
-	for ; n < l.sealedLocked(); n++ {
+	var reasons []Reason
+	for n := range l.sealedLocked() {
 		s := l.mu.segments[n]
-		old := cfg.RetentionAge > 0 && now.Sub(s.lastWrite) > cfg.RetentionAge
+		old := cfg.RetentionAge > 0 && s.aged(now) > cfg.RetentionAge
 		big := cfg.RetentionBytes > 0 && size-s.size >= cfg.RetentionBytes
 		passed := l.mu.segments[n+1].base <= l.mu.start // left over from a deletion that was cut short
-		if !old && !big && !passed {
-			break
+		switch {
+		case passed:
+			reasons = append(reasons, ReasonTrim)
+		case old:
+			reasons = append(reasons, ReasonAge)
+		case big:
+			reasons = append(reasons, ReasonSize)
+		default:
+			return reasons
 		}
 		size -= s.size
 	}
-	return n
+	return reasons
 }
 
 // sealedLocked is how many of the oldest segments are sealed and durable.
@@ -93,15 +141,26 @@ func (l *Log) sealedLocked() int {
 	return n
 }
 
-// deleteFirst unlinks the n oldest segments, or as many as a recovery point
-// covers, and moves the log's start behind them. The caller holds syncing.
-func (l *Log) deleteFirst(n int) error {
+// deleteFirst is deleteEach of the n oldest segments for one reason.
+func (l *Log) deleteFirst(n int, why Reason) error {
+	return l.deleteEach(slices.Repeat([]Reason{why}, n))
+}
+
+// deleteEach unlinks the oldest segments, as many as there are reasons, or as many
+// as a recovery point covers, and moves the log's start behind them. The caller
+// holds syncing and ends with endDeleting.
+func (l *Log) deleteEach(reasons []Reason) error {
+	n := len(reasons)
 	if n == 0 {
 		return nil
 	}
 	l.mu.Lock()
 	rose := l.mu.segments[n].base > l.mu.start
-	l.mu.start = max(l.mu.start, l.mu.segments[n].base)
+	for i, why := range reasons {
+		from, next := l.mu.start, l.mu.segments[i+1].base
+		l.mu.start = max(from, next)
+		l.noteStart(from, next, why)
+	}
 	l.mu.Unlock()
 	if rose {
 		l.wake() // the last stable offset is not below the start
@@ -111,8 +170,8 @@ func (l *Log) deleteFirst(n int) error {
 		return err
 	}
 	// Without their successor's name a power cut could leave no segment at all.
-	if err := l.fs.syncDir(l.dir); err != nil {
-		return l.fail(&StorageError{Op: "syncing", Path: l.dir, Err: err, Fatal: true})
+	if err := l.syncNames(); err != nil {
+		return err
 	}
 	errs := []error{err}
 	l.mu.Lock()
@@ -121,14 +180,16 @@ func (l *Log) deleteFirst(n int) error {
 	l.mu.sealed = slices.DeleteFunc(slices.Clone(l.mu.sealed), func(s *segment) bool { return slices.Contains(gone, s) })
 	logger := l.mu.cfg.Logger
 	l.mu.Unlock()
-	for _, s := range gone {
+	l.lease(gone)
+	for i, s := range gone {
 		if err := s.unlink(); err != nil {
 			errs = append(errs, fmt.Errorf("deleting segment %s: %w", s.path(logSuffix), err))
 			continue
 		}
-		logger.Info("deleted segment", "log", l.name, "segment", s.name(), "bytes", s.size)
+		l.noteBytes(s.size, s.base, reasons[i])
+		logger.Info("deleted segment", "log", l.name, "segment", s.name(), "bytes", s.size, "reason", string(reasons[i]))
 	}
-	return errors.Join(append(errs, l.fs.syncDir(l.dir))...)
+	return errors.Join(append(errs, l.syncNames())...)
 }
 
 // covered is how many of the n oldest segments may go: the producers' sequences

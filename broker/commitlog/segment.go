@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -24,7 +25,7 @@ const (
 // segment is one file of batches with its two indexes. The last one of a log is
 // active and grows; the others are sealed and never change.
 type segment struct {
-	fs           fileSystem
+	fs           disk.FS
 	dir          string
 	base         record.Offset
 	swap         string // the log file while a compaction is being finished; guarded by log
@@ -33,6 +34,8 @@ type segment struct {
 	aborted      entries     // kept whole, unlike the two above
 	markersKnown atomic.Bool // the aborted entries have been held against the log
 	abortedDoubt atomic.Bool // they are wrong, and to be made anew before anybody asks for them
+	stamps       *stamps     // the log's
+	unchecked    unchecked
 	log          struct {
 		sync.Mutex
 		h    *handle // nil: not open
@@ -47,6 +50,7 @@ type segment struct {
 	timed      bool          // the two above are known
 	firstWrite time.Time     // wall clock of the first append; zero: none yet
 	lastWrite  time.Time     // wall clock of the last append
+	counted    time.Time     // that is in the future: since when it counts as written; else zero
 
 	// Under Log.appending alone.
 	sinceIndex  int   // bytes since the last index entry
@@ -57,8 +61,8 @@ type segment struct {
 // at; who gets it looks at the log again.
 var errGone = errors.New("segment is gone")
 
-func newSegment(fsys fileSystem, dir string, base record.Offset) *segment {
-	s := &segment{fs: fsys, dir: dir, base: base, latestTime: -1, indexedTime: -1}
+func newSegment(fsys disk.FS, dir string, base record.Offset, st *stamps) *segment {
+	s := &segment{fs: fsys, dir: dir, base: base, stamps: st, latestTime: -1, indexedTime: -1}
 	s.index = entries{fs: fsys, path: s.path(indexSuffix), width: indexWidth}
 	s.times = entries{fs: fsys, path: s.path(timesSuffix), width: timesWidth}
 	s.aborted = entries{fs: fsys, path: s.path(abortSuffix), width: abortedWidth, optional: true}
@@ -66,13 +70,13 @@ func newSegment(fsys fileSystem, dir string, base record.Offset) *segment {
 }
 
 // createSegment makes an empty active segment. Its name is not durable yet.
-func createSegment(fsys fileSystem, dir string, base record.Offset) (*segment, error) {
-	s := newSegment(fsys, dir, base)
+func createSegment(fsys disk.FS, dir string, base record.Offset, st *stamps) (*segment, error) {
+	s := newSegment(fsys, dir, base, st)
 	s.timed = true
 	s.aborted.empty()
 	s.markersKnown.Store(true)
 	path := s.path(logSuffix)
-	f, err := fsys.open(path, os.O_RDWR|os.O_CREATE)
+	f, err := fsys.Open(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, &StorageError{Op: "creating", Path: path, Err: err}
 	}
@@ -116,7 +120,7 @@ func parseSegmentName(name, suffix string) (record.Offset, bool) {
 // handle is an open segment file, shared by its segment and by Spans. The last
 // one to release it closes it; the file may be unlinked long before.
 type handle struct {
-	file
+	disk.File
 	refs atomic.Int64
 }
 
@@ -134,7 +138,7 @@ func (s *segment) acquire() (*handle, error) {
 		return nil, errGone
 	}
 	if s.log.h == nil {
-		f, err := s.fs.open(s.file(), os.O_RDWR)
+		f, err := s.fs.Open(s.file(), os.O_RDWR, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("opening segment %s: %w", s.path(logSuffix), err)
 		}
@@ -146,8 +150,8 @@ func (s *segment) acquire() (*handle, error) {
 }
 
 // hold takes over an open file; the caller holds log or is alone.
-func (s *segment) hold(f file) {
-	s.log.h = &handle{file: f}
+func (s *segment) hold(f disk.File) {
+	s.log.h = &handle{File: f}
 	s.log.h.refs.Store(1)
 }
 
@@ -199,10 +203,10 @@ func (s *segment) retire() {
 // index without a log is swept at the next Open, a log without index is rebuilt.
 func (s *segment) unlink() error {
 	s.retire()
-	err := s.fs.remove(s.file())
-	_ = s.fs.remove(s.path(indexSuffix))
-	_ = s.fs.remove(s.path(timesSuffix))
-	_ = s.fs.remove(s.path(abortSuffix))
+	err := s.fs.Remove(s.file())
+	_ = s.fs.Remove(s.path(indexSuffix))
+	_ = s.fs.Remove(s.path(timesSuffix))
+	_ = s.fs.Remove(s.path(abortSuffix))
 	return err
 }
 

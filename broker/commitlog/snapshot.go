@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -115,7 +116,7 @@ func decodeProducer(b []byte, old bool) (int64, *producer, []byte, error) {
 
 // loadProducers is the snapshot in dir if it is sound and not ahead of end; else
 // no producers as of offset 0, which makes the caller read the whole log.
-func loadProducers(fsys fileSystem, dir string, end record.Offset) (producers, record.Offset, error) {
+func loadProducers(fsys disk.FS, dir string, end record.Offset) (producers, record.Offset, error) {
 	none := producers{byID: map[int64]*producer{}}
 	b, err := readAll(fsys, filepath.Join(dir, producersFile), maxSnapshot)
 	if err != nil {

@@ -1,7 +1,9 @@
 package commitlog
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,7 +44,7 @@ func parseSwapName(name, suffix string) (first, next record.Offset, ok bool) {
 // swapIn puts a finished segment in its group's place. The caller holds compacting.
 func (l *Log) swapIn(c *cleaned, group []source) error {
 	l.syncing.Lock()
-	defer l.syncing.Unlock()
+	defer l.endDeleting()
 	l.mu.RLock()
 	_, ok := holds(l.mu.segments, group)
 	err := l.mu.err
@@ -54,37 +56,79 @@ func (l *Log) swapIn(c *cleaned, group []source) error {
 		return errGone // what is left of the group is as dirty as it was
 	}
 	s := c.segment
-	if err := l.fs.rename(c.path, s.swap); err != nil {
+	if err := l.fs.Rename(c.path, s.swap); err != nil {
 		return &StorageError{Op: "naming", Path: s.swap, Err: err}
 	}
 	s.hold(c.f)
 	c.f = nil
 	l.compacting.stuck = true // until the end: no other may take the same names
 	// The old segments go for this name.
-	if err := l.fs.syncDir(l.dir); err != nil {
+	if err := l.fs.SyncDir(l.dir); err != nil {
 		return l.fail(&StorageError{Op: "syncing", Path: l.dir, Err: err, Fatal: true})
 	}
 	s.index.adopt(c.index)
 	s.times.adopt(c.times)
 	s.aborted.adopt(c.aborted)
 	s.markersKnown.Store(true)
+	l.sums.put(s.base, sumOf(c.aborted))
 	l.mu.Lock()
+	l.mu.due = true // the recovery point does not know these aborted transactions
 	at, _ := holds(l.mu.segments, group)
 	l.mu.segments = slices.Concat(l.mu.segments[:at], []*segment{s}, l.mu.segments[at+len(group):])
 	l.mu.sealed = slices.DeleteFunc(slices.Clone(l.mu.sealed), func(s *segment) bool {
 		return slices.ContainsFunc(group, func(old source) bool { return old.segment == s })
 	})
 	l.mu.Unlock()
+	half := halfSwap{segment: s}
 	for _, old := range group {
-		if err := old.unlink(); err != nil {
-			return fmt.Errorf("removing compacted segment %s, the next start does: %w", old.path(logSuffix), err)
-		}
+		half.old = append(half.old, old.segment)
 	}
-	if err := l.settleSwap(s); err != nil {
-		return err
+	l.lease(half.old)
+	l.compacting.half = append(l.compacting.half, half)
+	return l.finishHalves()
+}
+
+// halfSwap is a compacted segment that serves under its .swap name, and those that it
+// stands for whose files have not been removed.
+type halfSwap struct {
+	segment *segment
+	old     []*segment
+}
+
+// finishHalves gives compacted segments their own names. What a full disk leaves undone
+// is done by the next compaction, or the next start. The caller holds compacting and
+// syncing.
+func (l *Log) finishHalves() error {
+	for len(l.compacting.half) > 0 {
+		h := &l.compacting.half[0]
+		for len(h.old) > 0 {
+			old := h.old[0]
+			if err := old.unlink(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("removing compacted segment %s, trying again later: %w", old.path(logSuffix), err)
+			}
+			h.old = h.old[1:]
+		}
+		if err := l.settleSwap(h.segment); err != nil && !errors.Is(err, errGone) { // retention took it meanwhile
+			return err
+		}
+		l.compacting.half = l.compacting.half[1:]
 	}
 	l.compacting.stuck = false
 	return nil
+}
+
+// resume finishes what a full disk left of an earlier compaction. The caller holds
+// compacting.
+func (l *Log) resume() error {
+	if len(l.compacting.half) == 0 {
+		return nil
+	}
+	l.syncing.Lock()
+	defer l.endDeleting()
+	if l.Err() != nil {
+		return nil
+	}
+	return l.finishHalves()
 }
 
 // settleSwap gives a compacted segment its own name: the ones it stands for are
@@ -93,18 +137,18 @@ func (l *Log) settleSwap(s *segment) error {
 	for _, e := range []*entries{&s.index, &s.times, &s.aborted} {
 		e.settle()
 		if err := e.sync(); err != nil {
-			return err
+			return l.failIfFatal(err)
 		}
 	}
 	// While this name stays, a start looks for old segments and makes the indexes anew.
-	if err := l.fs.syncDir(l.dir); err != nil {
-		return &StorageError{Op: "syncing", Path: l.dir, Err: err}
+	if err := l.syncNames(); err != nil {
+		return err
 	}
 	if err := s.rename(); err != nil {
 		return err
 	}
-	if err := l.fs.syncDir(l.dir); err != nil {
-		return &StorageError{Op: "syncing", Path: l.dir, Err: err}
+	if err := l.syncNames(); err != nil {
+		return err
 	}
 	return nil
 }
@@ -113,7 +157,10 @@ func (l *Log) settleSwap(s *segment) error {
 func (s *segment) rename() error {
 	s.log.Lock()
 	defer s.log.Unlock()
-	if err := s.fs.rename(s.swap, s.path(logSuffix)); err != nil {
+	if s.swap == "" {
+		return nil // it was done, and not made durable
+	}
+	if err := s.fs.Rename(s.swap, s.path(logSuffix)); err != nil {
 		return &StorageError{Op: "naming", Path: s.path(logSuffix), Err: err}
 	}
 	s.swap = ""
@@ -123,9 +170,15 @@ func (s *segment) rename() error {
 // listSwaps removes what a compaction was still writing, and puts each segment that
 // it had finished in the place of those that one stands for.
 func (l *Log) listSwaps(names []os.DirEntry) error {
+	if slices.ContainsFunc(names, func(d os.DirEntry) bool { return strings.HasSuffix(d.Name(), swapSuffix) }) {
+		// Who was killed may have given this name and not made it durable; the old segments go for it.
+		if err := l.fs.SyncDir(l.dir); err != nil {
+			return err
+		}
+	}
 	for _, d := range names {
 		if _, _, ok := parseSwapName(d.Name(), cleanedSuffix); ok && !d.IsDir() {
-			_ = l.fs.remove(filepath.Join(l.dir, d.Name()))
+			_ = l.fs.Remove(filepath.Join(l.dir, d.Name()))
 		}
 		first, next, ok := parseSwapName(d.Name(), swapSuffix)
 		if !ok || d.IsDir() {
@@ -143,11 +196,12 @@ func (l *Log) listSwaps(names []os.DirEntry) error {
 				return &StorageError{Op: "removing", Path: s.path(logSuffix), Err: err}
 			}
 		}
-		s := newSegment(l.fs, l.dir, first)
+		s := newSegment(l.fs, l.dir, first, &l.stamps)
 		s.swap = filepath.Join(l.dir, d.Name())
 		s.size, s.lastWrite, s.firstWrite = info.Size(), info.ModTime(), info.ModTime()
+		s.unchecked.to.Store(s.size)
 		for _, e := range []*entries{&s.index, &s.times, &s.aborted} {
-			_ = l.fs.remove(e.path) // of an old segment, or not whole
+			_ = l.fs.Remove(e.path) // of an old segment, or not whole
 			e.adopt(nil)
 			e.settle()
 		}
@@ -163,7 +217,7 @@ func (l *Log) finishSwaps() error {
 		return nil
 	}
 	// The old names go before the new one comes.
-	if err := l.fs.syncDir(l.dir); err != nil {
+	if err := l.fs.SyncDir(l.dir); err != nil {
 		return err
 	}
 	open := map[int64]record.Offset{}
@@ -175,21 +229,19 @@ func (l *Log) finishSwaps() error {
 		if s.swap == "" {
 			continue
 		}
-		f, err := s.acquire()
-		if err != nil {
-			return err
-		}
-		err = s.rebuild(f, s.size)
-		f.release()
-		if err == nil {
-			err = s.aborted.rewrite(aborted, func([]byte) bool { return false })
+		if err = s.rebuild(s.size); err == nil {
+			err = s.aborted.rewrite(aborted)
+			s.markersKnown.Store(true)
+			l.sums.put(s.base, sumOf(aborted))
+			l.mu.due = true
 		}
 		if err != nil {
 			return err
 		}
 		if err := l.settleSwap(s); err != nil {
 			l.compacting.stuck = true // it serves under this name, with indexes in memory
-			l.mu.cfg.Logger.Warn("finishing a compaction, the next start does", "log", l.name, "error", err)
+			l.compacting.half = append(l.compacting.half, halfSwap{segment: s})
+			l.mu.cfg.Logger.Warn("finishing a compaction, trying again later", "log", l.name, "error", err)
 		}
 	}
 	return nil

@@ -35,13 +35,8 @@ type lastBatch struct {
 
 // run compacts sources, which are dirty from an offset on.
 func (s *sweep) run(sources []source, dirty record.Offset) error {
-	begin, end := sources[0].base, sources[len(sources)-1].next
-	aborted, err := s.log.abortedEntries(begin, end)
-	if err != nil {
-		return err
-	}
-	s.txns = newSweptTxns(aborted)
-	if err := s.learn(sources, dirty, end); err != nil {
+	s.txns.seen = map[int64]bool{}
+	if err := s.learn(sources, dirty, sources[len(sources)-1].next); err != nil {
 		return err
 	}
 	s.last = s.log.lastBatches()
@@ -81,7 +76,7 @@ func (s *sweep) learn(sources []source, dirty, end record.Offset) error {
 		if src.next <= dirty {
 			continue
 		}
-		err := s.each(src.segment, func(h record.Header, batch []byte) error { return s.learnBatch(h, batch, dirty) })
+		err := s.each(src, func(h record.Header, batch []byte) error { return s.learnBatch(h, batch, dirty) })
 		if err == errFull {
 			return nil
 		} else if err != nil {
@@ -135,8 +130,14 @@ func (s *sweep) count(sources []source, dirty record.Offset) (int, error) {
 }
 
 // each calls f with every batch of a segment, whole and with a sound checksum; the
-// bytes are valid until it is called again.
-func (s *sweep) each(src *segment, f func(h record.Header, batch []byte) error) error {
+// bytes are valid until it is called again. Of the aborted transactions those are in
+// memory that have records in the segment.
+func (s *sweep) each(src source, f func(h record.Header, batch []byte) error) error {
+	aborted, err := s.log.abortedEntries(src.base, src.next)
+	if err != nil {
+		return err
+	}
+	s.txns.load(aborted)
 	return src.walk(0, src.size, func(file *handle, pos int64, h record.Header) error {
 		if err := s.log.ended(s.ctx); err != nil {
 			return err
@@ -232,16 +233,16 @@ func (l *Log) lastBatches() map[int64]lastBatch {
 
 // sweptTxns follows the transactions through one walk over the log.
 type sweptTxns struct {
-	aborted map[int64][]abortedEntry // by producer, ascending
+	aborted map[int64][]abortedEntry // of one segment, by producer, ascending
 	seen    map[int64]bool           // producers with a batch of a transaction that has not ended yet
 }
 
-func newSweptTxns(aborted []abortedEntry) sweptTxns {
-	t := sweptTxns{map[int64][]abortedEntry{}, map[int64]bool{}}
+// load takes over the aborted transactions of the next segment.
+func (t *sweptTxns) load(aborted []abortedEntry) {
+	t.aborted = map[int64][]abortedEntry{}
 	for _, a := range aborted {
 		t.aborted[a.ProducerID] = append(t.aborted[a.ProducerID], a)
 	}
-	return t
 }
 
 // aborts says whether the batch belongs to an aborted transaction.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/loghaul/loghaul/internal/record"
 )
@@ -82,7 +83,8 @@ func (l *Log) inSegment(s *segment, ms int64, start, high record.Offset) (record
 		}
 	}
 	found, at := record.Offset(-1), int64(-1)
-	var reader record.Reader
+	reader := readers.Get().(*record.Reader)
+	defer readers.Put(reader)
 	err = l.walkDurable(s, max(from, start), func(f *handle, pos int64, h record.Header) error {
 		if h.BaseOffset >= high {
 			return errFound
@@ -90,7 +92,7 @@ func (l *Log) inSegment(s *segment, ms int64, start, high record.Offset) (record
 		if h.MaxTimestamp < ms {
 			return nil
 		}
-		found, at, err = s.inBatch(&reader, f, pos, h, ms, start)
+		found, at, err = s.inBatch(reader, f, pos, h, ms, start)
 		if err == nil && found >= 0 {
 			err = errFound
 		}
@@ -98,6 +100,9 @@ func (l *Log) inSegment(s *segment, ms int64, start, high record.Offset) (record
 	})
 	return found, at, err
 }
+
+// readers keeps what a lookup unpacks into for the next: it may be large.
+var readers = sync.Pool{New: func() any { return new(record.Reader) }}
 
 // inBatch is the first record of a batch at or after both ms and start.
 func (s *segment) inBatch(r *record.Reader, f *handle, pos int64, h record.Header, ms int64, start record.Offset) (record.Offset, int64, error) {
@@ -158,10 +163,17 @@ func (s *segment) walk(pos, limit int64, f func(h *handle, pos int64, hdr record
 		return err
 	}
 	defer h.release()
+	c := chain{stamps: s.stamps, next: -1}
+	if pos == 0 {
+		c.next = s.base
+	}
 	err = walkOver(h, s.path(logSuffix), pos, limit, func(w *walker) error {
 		for {
 			pos := w.pos
 			hdr, err := w.next()
+			if err == nil {
+				err = c.follow(hdr)
+			}
 			if err == nil {
 				err = f(h, pos, hdr)
 			}

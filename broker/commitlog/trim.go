@@ -11,7 +11,7 @@ import (
 // changes nothing; one behind the high watermark is ErrOffsetOutOfRange.
 func (l *Log) DeleteBefore(offset record.Offset) error {
 	l.syncing.Lock()
-	defer l.syncing.Unlock()
+	defer l.endDeleting()
 	if err := l.deleteBefore(offset); err != nil {
 		return fmt.Errorf("deleting %s before offset %d: %w", l.name, offset, err)
 	}
@@ -37,6 +37,7 @@ func (l *Log) deleteBefore(offset record.Offset) error {
 		return err
 	}
 	l.wake() // the last stable offset is not below the start
+	l.noteStart(start, offset, ReasonTrim)
 	// The new start is durable before it is answered. Where the disk is too full to
 	// write it, the segments go first, which moves the start as far as they reach.
 	err = l.checkpoint()
@@ -46,7 +47,7 @@ func (l *Log) deleteBefore(offset record.Offset) error {
 		n++
 	}
 	l.mu.Unlock()
-	if derr := l.deleteFirst(n); err == nil || derr != nil {
+	if derr := l.deleteFirst(n, ReasonTrim); err == nil || derr != nil {
 		return derr
 	}
 	return l.checkpoint()

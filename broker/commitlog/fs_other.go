@@ -1,8 +1,0 @@
-//go:build !linux
-
-package commitlog
-
-import "os"
-
-// syncData makes a file's bytes and length durable.
-func syncData(f *os.File) error { return f.Sync() }
