@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
 // Config is what an Authorizer needs to know.
@@ -19,6 +21,8 @@ type Config struct {
 	SuperUsers []string
 	// AllowIfNone allows what no rule at all is about (allow.everyone.if.no.acl.found).
 	AllowIfNone bool
+	// Disk is where the file lives; nil: the real disk.
+	Disk disk.FS
 	// Logger takes what was denied; nil discards.
 	Logger *slog.Logger
 }
@@ -42,6 +46,7 @@ func Open(cfg Config) (*Authorizer, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.Disk = disk.Or(cfg.Disk)
 	a := &Authorizer{cfg: cfg, super: map[string]bool{}}
 	for _, s := range cfg.SuperUsers {
 		if err := CheckPrincipal(s); err != nil {
@@ -49,7 +54,7 @@ func Open(cfg Config) (*Authorizer, error) {
 		}
 		a.super[s] = true
 	}
-	rules, err := load(cfg.Dir)
+	rules, err := load(cfg.Disk, cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +180,7 @@ func (a *Authorizer) Remove(filters ...Filter) ([][]Rule, error) {
 
 // put makes rules those that count: first on the disk, then here.
 func (a *Authorizer) put(all []Rule) error {
-	if err := save(a.cfg.Dir, all); err != nil {
+	if err := save(a.cfg.Disk, a.cfg.Dir, all); err != nil {
 		return err
 	}
 	a.rules.Store(newRuleset(all))

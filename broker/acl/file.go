@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/durable"
 )
 
@@ -63,11 +64,14 @@ func number[K ~int8](words map[K]string, word string) K {
 }
 
 // load reads the rules; no file means none.
-func load(dir string) ([]Rule, error) {
+func load(fsys disk.FS, dir string) ([]Rule, error) {
 	path := filepath.Join(dir, File)
-	data, err := os.ReadFile(path)
+	data, err := disk.ReadFile(fsys, path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
+	}
+	if err == nil {
+		data, err = durable.Unsign(data)
 	}
 	var f fileContent
 	if err == nil {
@@ -93,7 +97,7 @@ func load(dir string) ([]Rule, error) {
 }
 
 // save replaces the file; the rules are on the disk when it returns nil.
-func save(dir string, rules []Rule) error {
+func save(fsys disk.FS, dir string, rules []Rule) error {
 	f := fileContent{Version: fileVersion, Rules: []fileRule{}}
 	for _, r := range rules {
 		f.Rules = append(f.Rules, fileRule{resourceWords[r.Kind], patternWords[r.Pattern], r.Name, r.Principal, r.Host,
@@ -103,14 +107,14 @@ func save(dir string, rules []Rule) error {
 	if err != nil {
 		return fmt.Errorf("keeping the rules of access control: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := disk.MkdirAll(fsys, dir, 0o700); err != nil {
 		return fmt.Errorf("keeping the rules of access control: %w", err)
 	}
 	// The folder may be new, and its name lies in the one above: without this a power cut could take it with all rules.
-	if err := durable.SyncFolder(filepath.Dir(dir)); err != nil {
+	if err := fsys.SyncDir(filepath.Dir(dir)); err != nil {
 		return fmt.Errorf("keeping the rules of access control: %w", err)
 	}
-	if err := durable.Replace(filepath.Join(dir, File), append(data, '\n'), 0o600); err != nil {
+	if err := durable.ReplaceOn(fsys, filepath.Join(dir, File), durable.Sign(append(data, '\n')), 0o600); err != nil {
 		return fmt.Errorf("keeping the rules of access control: %w", err)
 	}
 	return nil

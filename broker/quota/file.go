@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/durable"
 )
 
@@ -26,7 +27,7 @@ type fileRule map[string]json.RawMessage
 const mostBytes = 8 << 20
 
 // write replaces the file, durably: clients are told that the quota is set.
-func write(path string, rules map[Entity]map[Key]float64) error {
+func write(fsys disk.FS, path string, rules map[Entity]map[Key]float64) error {
 	content := fileContent{Version: 1, Quotas: []fileRule{}}
 	for e, values := range rules {
 		r := fileRule{}
@@ -48,7 +49,7 @@ func write(path string, rules map[Entity]map[Key]float64) error {
 		return invalid("All quotas together may take %d bytes: remove some that are not needed.", mostBytes)
 	}
 	if err == nil {
-		err = durable.Replace(path, data, 0o640)
+		err = durable.ReplaceOn(fsys, path, durable.Sign(data), 0o640)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the client quotas: %w", err)
@@ -61,15 +62,18 @@ func (e Entity) parts() map[string]Part {
 	return map[string]Part{"user": e.User, "client-id": e.Client, "ip": e.IP}
 }
 
-func read(path string) (map[Entity]map[Key]float64, error) {
-	data, err := os.ReadFile(path)
+func read(fsys disk.FS, path string) (map[Entity]map[Key]float64, error) {
+	data, err := disk.ReadFile(fsys, path)
 	if errors.Is(err, os.ErrNotExist) {
 		return map[Entity]map[Key]float64{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	rules, err := parse(data)
+	var rules map[Entity]map[Key]float64
+	if data, err = durable.Unsign(data); err == nil {
+		rules, err = parse(data)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the client quotas of %s, which must be mended, or removed to forget them: %w", path, err)
 	}

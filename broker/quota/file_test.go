@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
 func TestQuotasSurviveARestart(t *testing.T) {
@@ -76,10 +78,10 @@ func FuzzFile(f *testing.F) {
 			return
 		}
 		path := filepath.Join(t.TempDir(), "q")
-		if err := write(path, rules); err != nil {
+		if err := write(disk.Real{}, path, rules); err != nil {
 			t.Fatalf("%v cannot be written: %v", rules, err)
 		}
-		again, err := read(path)
+		again, err := read(disk.Real{}, path)
 		if err != nil || !maps.EqualFunc(again, rules, maps.Equal) {
 			t.Fatalf("%v read again is %v, %v", rules, again, err)
 		}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
 // Part is one part of whom a quota is for.
@@ -43,6 +45,7 @@ const (
 // Config steers Quotas.
 type Config struct {
 	Path    string        // of the file
+	Disk    disk.FS       // where it lives; nil: the real disk
 	Window  time.Duration // rates are taken over Windows of this length; 0: 1 s
 	Windows int           // the current one included; 0: 11
 	Idle    time.Duration // a client that moved nothing for so long is forgotten; 0: 1 min
@@ -63,6 +66,7 @@ type Quotas struct {
 
 // Open reads the quotas of cfg.Path, none when there is no such file.
 func Open(cfg Config) (*Quotas, error) {
+	cfg.Disk = disk.Or(cfg.Disk)
 	if cfg.Window <= 0 {
 		cfg.Window = time.Second
 	}
@@ -72,7 +76,7 @@ func Open(cfg Config) (*Quotas, error) {
 	if cfg.Idle <= 0 {
 		cfg.Idle = time.Minute
 	}
-	rules, err := read(cfg.Path)
+	rules, err := read(cfg.Disk, cfg.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +123,7 @@ func (q *Quotas) Alter(e Entity, changes []Change, validate bool) error {
 	if rules[e] = own; len(own) == 0 {
 		delete(rules, e)
 	}
-	if err := write(q.cfg.Path, rules); err != nil {
+	if err := write(q.cfg.Disk, q.cfg.Path, rules); err != nil {
 		return err
 	}
 	q.rules.Store(&rules)

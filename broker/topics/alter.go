@@ -42,7 +42,7 @@ func (t *Topics) Edit(name string, edit func(own map[string]string) error) error
 		return err
 	}
 	m := manifest{Name: name, ID: topic.ID, Partitions: len(topic.Partitions()), Own: own}
-	if err := durable.Replace(filepath.Join(t.cfg.Dir, folder(name, 0), manifestFile), m.encode(), 0o640); err != nil {
+	if err := durable.ReplaceOn(t.cfg.Disk, filepath.Join(t.cfg.Dir, folder(name, 0), manifestFile), m.encode(), 0o640); err != nil {
 		return fmt.Errorf("altering topic %s: %w", name, err)
 	}
 	topic.own.Store(&own)
@@ -81,7 +81,7 @@ func (t *Topics) apply(topic *Topic) error {
 	topic.effective.Store(&effective)
 	var errs []error
 	for _, p := range topic.Partitions() {
-		if err := p.Log.SetConfig(effective.Log); err != nil && !errors.Is(err, commitlog.ErrClosed) {
+		if err := p.Log.SetConfig(t.logConfig(&effective)); err != nil && !errors.Is(err, commitlog.ErrClosed) {
 			errs = append(errs, fmt.Errorf("applying the settings of %s: %w", folder(topic.Name, p.Index), err))
 		}
 	}

@@ -17,8 +17,8 @@ func (t *Topics) compact(ctx context.Context) {
 		case <-ctx.Done():
 			rest.Stop()
 			return
-		case now := <-rest.C:
-			t.compactAll(ctx, now)
+		case <-rest.C:
+			t.compactAll(ctx, t.cfg.Now())
 		}
 	}
 }

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/loghaul/loghaul/broker/commitlog"
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/durable"
 )
 
@@ -82,77 +81,34 @@ func (t *Topics) Create(name string, partitions int, own map[string]string) (*To
 func (t *Topics) writeTopic(m manifest) error {
 	final := filepath.Join(t.cfg.Dir, folder(m.Name, 0))
 	tmp := filepath.Join(t.cfg.Dir, creatingPrefix+hex.EncodeToString(m.ID[:]))
-	err := os.Mkdir(tmp, 0o750)
+	err := t.cfg.Disk.Mkdir(tmp, 0o750)
 	if err == nil {
-		err = writeMetadata(tmp, m.ID)
+		err = beginMetadata(t.cfg.Disk, tmp, m.ID, false)
 	}
 	if err == nil {
-		err = durable.Replace(filepath.Join(tmp, manifestFile), m.encode(), 0o640)
+		err = durable.ReplaceOn(t.cfg.Disk, filepath.Join(tmp, manifestFile), m.encode(), 0o640)
 	}
 	if err == nil {
-		err = os.Rename(tmp, final)
+		err = t.cfg.Disk.Rename(tmp, final)
 	}
 	if err != nil {
-		_ = os.RemoveAll(tmp)
+		_ = disk.RemoveAll(t.cfg.Disk, tmp)
 		return err
 	}
-	return durable.SyncFolder(t.cfg.Dir) // the topic is answered for
+	if err := t.cfg.Disk.SyncDir(t.cfg.Dir); err != nil { // the topic is answered for
+		return errors.Join(err, t.erase(m)) // or the next start would find one that nobody knows of
+	}
+	return nil
 }
 
 // openTopic opens a topic's partitions and makes the folders that are missing.
 func (t *Topics) openTopic(m manifest) (*Topic, error) {
-	topic := &Topic{Name: m.Name, ID: m.ID}
+	topic := &Topic{Name: m.Name, ID: m.ID, foreign: m.adopted != nil}
 	effective := t.cfg.Settings.effective(m.Own)
 	topic.own.Store(&m.Own)
 	topic.effective.Store(&effective)
 	topic.partitions.Store(new([]*Partition))
 	return topic, t.openPartitions(topic, 0, m.Partitions)
-}
-
-// openPartitions opens partitions from..to-1 of a topic and puts them into it. On an error none of them stays open.
-func (t *Topics) openPartitions(topic *Topic, from, to int) error {
-	ps := append(make([]*Partition, 0, to), topic.Partitions()...)
-	made := false
-	for i := int32(from); i < int32(to); i++ {
-		dir := filepath.Join(t.cfg.Dir, folder(topic.Name, i))
-		log, fresh, err := t.openPartition(dir, topic)
-		if err != nil {
-			for _, p := range ps[from:] {
-				_ = p.Log.Close()
-			}
-			return err
-		}
-		made = made || fresh
-		ps = append(ps, &Partition{Topic: topic, Index: i, Log: log})
-	}
-	if made {
-		if err := durable.SyncFolder(t.cfg.Dir); err != nil { // records in a folder without a name would be lost
-			return err
-		}
-	}
-	topic.partitions.Store(&ps)
-	return nil
-}
-
-func (t *Topics) openPartition(dir string, topic *Topic) (log *commitlog.Log, fresh bool, err error) {
-	if err := os.Mkdir(dir, 0o750); err == nil {
-		fresh = true
-	} else if !errors.Is(err, os.ErrExist) {
-		return nil, false, err
-	}
-	if readMetadata(dir) != topic.ID {
-		if err := writeMetadata(dir, topic.ID); err != nil {
-			return nil, fresh, err
-		}
-	}
-	cfg := topic.Effective().Log
-	cfg.LeaderEpoch = t.cfg.LeaderEpoch
-	cfg.Logger, cfg.Cut = t.cfg.Logger, t.cfg.Cut
-	log, err = commitlog.Open(dir, cfg, t.cfg.Syncer)
-	if err != nil {
-		return nil, fresh, fmt.Errorf("opening partition %s: %w", filepath.Base(dir), err)
-	}
-	return log, fresh, nil
 }
 
 // Extend gives a topic more partitions, durable when it returns.
@@ -168,7 +124,7 @@ func (t *Topics) Extend(name string, partitions int) error {
 		return err
 	}
 	m := manifest{Name: name, ID: topic.ID, Partitions: partitions, Own: topic.Own()}
-	if err := durable.Replace(filepath.Join(t.cfg.Dir, folder(name, 0), manifestFile), m.encode(), 0o640); err != nil {
+	if err := durable.ReplaceOn(t.cfg.Disk, filepath.Join(t.cfg.Dir, folder(name, 0), manifestFile), m.encode(), 0o640); err != nil {
 		return fmt.Errorf("extending topic %s: %w", name, err)
 	}
 	if err := t.openPartitions(topic, have, partitions); err != nil {

@@ -50,7 +50,7 @@ func (t *Topics) AlterBroker(edit func(d *Dynamic) error) error {
 	if err != nil {
 		return err
 	}
-	if err := writeDynamic(t.cfg.Dir, d); err != nil {
+	if err := writeDynamic(t.cfg.Disk, t.cfg.Dir, d); err != nil {
 		return fmt.Errorf("altering the broker's settings: %w", err)
 	}
 	old := s.now()
@@ -73,7 +73,11 @@ func (t *Topics) CheckAlterBroker(edit func(d *Dynamic) error) error {
 
 // edited is what edit makes of the dynamic settings, checked.
 func (s *Settings) edited(edit func(d *Dynamic) error) (Dynamic, error) {
-	old := s.now().Dynamic
+	return s.editedFrom(s.now().Dynamic, edit)
+}
+
+// editedFrom is what edit makes of other dynamic settings, checked where it changed them.
+func (s *Settings) editedFrom(old Dynamic, edit func(d *Dynamic) error) (Dynamic, error) {
 	d := old.clone()
 	if err := edit(&d); err != nil {
 		return d, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/durable"
 )
 
@@ -26,7 +27,7 @@ type dynamicContent struct {
 const mostDynamic = 8 << 20
 
 // writeDynamic writes the file, durably: clients are told that the change is made.
-func writeDynamic(dir string, d Dynamic) error {
+func writeDynamic(fsys disk.FS, dir string, d Dynamic) error {
 	data, err := json.MarshalIndent(dynamicContent{1, d}, "", " ")
 	if err != nil {
 		return err
@@ -34,15 +35,18 @@ func writeDynamic(dir string, d Dynamic) error {
 	if len(data) > mostDynamic {
 		return fmt.Errorf("%w: what is changed while the broker runs may take %d bytes, not %d: take back settings that are not needed", ErrSettings, mostDynamic, len(data))
 	}
-	return durable.Replace(filepath.Join(dir, dynamicFile), data, 0o600) // it may hold passwords
+	return durable.ReplaceOn(fsys, filepath.Join(dir, dynamicFile), durable.Sign(data), 0o600) // it may hold passwords
 }
 
 // readDynamic reads it; without one nothing was changed.
-func readDynamic(dir string) (Dynamic, error) {
+func readDynamic(fsys disk.FS, dir string) (Dynamic, error) {
 	path := filepath.Join(dir, dynamicFile)
-	data, err := os.ReadFile(path)
+	data, err := disk.ReadFile(fsys, path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Dynamic{}, nil
+	}
+	if err == nil {
+		data, err = durable.Unsign(data)
 	}
 	var c dynamicContent
 	if err == nil {

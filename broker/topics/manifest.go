@@ -2,6 +2,7 @@ package topics
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/durable"
 )
 
@@ -20,6 +22,7 @@ const (
 
 // manifest is what topic.properties holds:
 //
+//	#check 0a1b2c3d
 //	version=1
 //	name=web_log
 //	id=wQ7Zf0mMSh2yyZ0zOJZ0uA
@@ -30,6 +33,7 @@ type manifest struct {
 	ID         ID
 	Partitions int
 	Own        map[string]string
+	adopted    *adoption // nil: it was read; not stored
 }
 
 func (m manifest) encode() []byte {
@@ -38,13 +42,13 @@ func (m manifest) encode() []byte {
 	for _, k := range slices.Sorted(maps.Keys(m.Own)) {
 		fmt.Fprintf(&b, "config.%s=%s\n", k, strconv.Quote(m.Own[k]))
 	}
-	return b.Bytes()
+	return durable.Sign(b.Bytes())
 }
 
 // readManifest reads dir's topic.properties; os.ErrNotExist says that there is none.
-func readManifest(dir string) (manifest, error) {
+func readManifest(fsys disk.FS, dir string) (manifest, error) {
 	path := filepath.Join(dir, manifestFile)
-	data, err := os.ReadFile(path)
+	data, err := disk.ReadFile(fsys, path)
 	if err != nil {
 		return manifest{}, err
 	}
@@ -57,6 +61,10 @@ func readManifest(dir string) (manifest, error) {
 
 func parseManifest(data []byte) (manifest, error) {
 	m := manifest{Own: map[string]string{}}
+	data, err := durable.Unsign(data)
+	if err != nil {
+		return m, err
+	}
 	var version string
 	for line := range strings.Lines(string(data)) { // of any length: a list of replicas may be long
 		key, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), "=")
@@ -89,14 +97,30 @@ func parseManifest(data []byte) (manifest, error) {
 	return m, nil
 }
 
+func metadataContent(id ID) []byte { return fmt.Appendf(nil, "version: 0\ntopic_id: %s\n", id) }
+
 // writeMetadata writes Kafka's own file with the topic's id into a partition's folder.
-func writeMetadata(dir string, id ID) error {
-	return durable.Replace(filepath.Join(dir, metadataFile), fmt.Appendf(nil, "version: 0\ntopic_id: %s\n", id), 0o640)
+func writeMetadata(fsys disk.FS, dir string, id ID) error {
+	return durable.ReplaceOn(fsys, filepath.Join(dir, metadataFile), metadataContent(id), 0o640)
+}
+
+// beginMetadata writes it into a new folder. Its name becomes durable with the log's own files; with later so do its
+// bytes. A start that finds none of it, or half, writes it again.
+func beginMetadata(fsys disk.FS, dir string, id ID, later bool) error {
+	f, err := fsys.Open(filepath.Join(dir, metadataFile), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(metadataContent(id), 0)
+	if err == nil && !later {
+		err = f.Sync() // the folder must say whose it is before a record is in it
+	}
+	return errors.Join(err, f.Close())
 }
 
 // readMetadata reads it; a folder without one has the zero id.
-func readMetadata(dir string) ID {
-	data, err := os.ReadFile(filepath.Join(dir, metadataFile))
+func readMetadata(fsys disk.FS, dir string) ID {
+	data, err := disk.ReadFile(fsys, filepath.Join(dir, metadataFile))
 	if err != nil {
 		return ID{}
 	}

@@ -1,24 +1,25 @@
 package topics
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/loghaul/loghaul/internal/durable"
+	"github.com/loghaul/loghaul/broker/kraft"
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
-const (
-	defaultMaxPartitions = 20_000
-	openAtATime          = 8 // topics; after a crash each log reads its tail again
-)
+const defaultMaxPartitions = 20_000
 
 // Open finds the topics under cfg.Dir, finishes what a crash left half made or half deleted, and opens every log.
 // It starts nothing: Run, then Close.
@@ -32,13 +33,20 @@ func Open(cfg Config) (*Topics, error) {
 	if cfg.MaxPartitions == 0 {
 		cfg.MaxPartitions = defaultMaxPartitions
 	}
-	t := &Topics{cfg: cfg, log: cfg.Logger}
+	cfg.Disk = disk.Or(cfg.Disk)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	t := &Topics{cfg: cfg, log: cfg.Logger, opening: make(chan struct{}, openAtATime())}
 	t.mu.byName, t.mu.byID, t.mu.collisions = map[string]*Topic{}, map[ID]*Topic{}, map[string]string{}
-	changed, err := readDynamic(cfg.Dir)
+	changed, err := readDynamic(cfg.Disk, cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
 	cfg.Settings.layers.Store(newLayers(cfg.Settings.now().start, changed))
+	if err := t.adoptSettings(); err != nil {
+		return nil, err
+	}
 	names, err := t.repair()
 	if err != nil {
 		return nil, err
@@ -47,11 +55,19 @@ func Open(cfg Config) (*Topics, error) {
 	if err != nil {
 		return nil, err
 	}
+	logs := 0
+	for _, m := range manifests {
+		logs += m.Partitions
+	}
+	t.recheck = recheckShare(logs)
 	var opening errgroup.Group
-	opening.SetLimit(openAtATime)
+	opening.SetLimit(openAtATime())
 	for _, m := range manifests {
 		opening.Go(func() error {
 			topic, err := t.openTopic(m)
+			if err == nil && m.adopted != nil {
+				err = t.finishAdoption(topic, m)
+			}
 			if err != nil {
 				return fmt.Errorf("opening topic %s: %w", m.Name, err)
 			}
@@ -68,19 +84,21 @@ func Open(cfg Config) (*Topics, error) {
 // repair removes what was being created when the broker died and finishes what was being deleted, then lists the
 // folders that are left.
 func (t *Topics) repair() ([]string, error) {
-	entries, err := os.ReadDir(t.cfg.Dir)
+	entries, err := t.cfg.Disk.ReadDir(t.cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
+	swept := false
 	for _, e := range entries {
 		path := filepath.Join(t.cfg.Dir, e.Name())
 		switch {
-		case !e.IsDir():
+		case !t.isFolder(e):
 		case isOurs(e.Name(), creatingPrefix): // nobody was told that it exists
-			err = os.RemoveAll(path)
+			err = disk.RemoveAll(t.cfg.Disk, path)
 		case isOurs(e.Name(), deletedPrefix):
-			err = t.resumeDelete(path)
+			err, swept = t.resumeDelete(path), true
+		case e.Name() == kraft.Folder: // a Kafka's own, and no topic
 		default:
 			names = append(names, e.Name())
 		}
@@ -88,16 +106,28 @@ func (t *Topics) repair() ([]string, error) {
 			return nil, fmt.Errorf("repairing %s: %w", path, err)
 		}
 	}
+	if !swept {
+		return names, nil
+	}
 	return slices.DeleteFunc(names, func(name string) bool { // the sweeps above removed some
-		_, err := os.Stat(filepath.Join(t.cfg.Dir, name))
+		_, err := t.cfg.Disk.Stat(filepath.Join(t.cfg.Dir, name))
 		return errors.Is(err, os.ErrNotExist)
 	}), nil
 }
 
+// isFolder says whether an entry of the data folder is a folder, or a link to one on another disk.
+func (t *Topics) isFolder(e fs.DirEntry) bool {
+	if e.Type()&fs.ModeSymlink == 0 {
+		return e.IsDir()
+	}
+	info, err := t.cfg.Disk.Stat(filepath.Join(t.cfg.Dir, e.Name()))
+	return err == nil && info.IsDir()
+}
+
 func (t *Topics) resumeDelete(mark string) error {
-	m, err := readManifest(mark)
+	m, err := readManifest(t.cfg.Disk, mark)
 	if errors.Is(err, os.ErrNotExist) {
-		return os.RemoveAll(mark) // the very last step was left
+		return disk.RemoveAll(t.cfg.Disk, mark) // the very last step was left
 	}
 	if err != nil {
 		return err
@@ -116,10 +146,12 @@ func (t *Topics) scan(names []string) ([]manifest, error) {
 			t.warnFolder(name)
 			continue
 		}
+		dir := filepath.Join(t.cfg.Dir, name)
+		id := readMetadata(t.cfg.Disk, dir)
 		m, known := found[topic]
 		if !known {
 			var err error
-			m, err = readManifest(filepath.Join(t.cfg.Dir, folder(topic, 0)))
+			m, err = readManifest(t.cfg.Disk, filepath.Join(t.cfg.Dir, folder(topic, 0)))
 			if errors.Is(err, os.ErrNotExist) {
 				m = manifest{Own: map[string]string{}} // Name stays empty: adopted below
 			} else if err != nil {
@@ -129,40 +161,41 @@ func (t *Topics) scan(names []string) ([]manifest, error) {
 				continue
 			}
 		}
-		if m.Name == "" || int(i) >= m.Partitions {
-			m.Partitions = max(m.Partitions, int(i)+1)
-			if id := readMetadata(filepath.Join(t.cfg.Dir, name)); m.ID == (ID{}) {
-				m.ID = id
-			}
+		switch {
+		case m.Name == "" && id == (ID{}) && !t.holdsLog(dir): // holiday-2024
+			t.warnFolder(name)
+			continue
+		case m.Name == "":
+			m.Partitions, m.ID = max(m.Partitions, int(i)+1), cmp.Or(m.ID, id)
+		case int(i) >= m.Partitions: // web_log-20240131: the manifest is written before the folders
+			t.log.Warn("folder is beyond the topic's partitions and was left alone", "folder", dir, "topic", topic, "partitions", m.Partitions)
+			continue
 		}
 		found[topic] = m
 	}
-	for topic, m := range found {
-		if m.Name == "" {
-			if err := t.adopt(topic, &m); err != nil {
-				return nil, fmt.Errorf("adopting topic %s: %w", topic, err)
-			}
-			found[topic] = m
-		}
+	if err := t.adopt(found); err != nil {
+		return nil, err
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b manifest) int { return strings.Compare(a.Name, b.Name) }), nil
 }
 
-// adopt writes the topic.properties that a topic lacks.
-func (t *Topics) adopt(name string, m *manifest) error {
-	if m.Name = name; m.ID == (ID{}) {
-		m.ID = NewID()
-	}
-	t.log.Warn("took over a topic without "+manifestFile, "topic", name, "partitions", m.Partitions)
-	dir := filepath.Join(t.cfg.Dir, folder(name, 0))
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return err
-	}
-	return durable.Replace(filepath.Join(dir, manifestFile), m.encode(), 0o640)
+// holdsLog says whether there is a segment in a folder.
+func (t *Topics) holdsLog(dir string) bool {
+	entries, err := t.cfg.Disk.ReadDir(dir)
+	return err != nil || slices.ContainsFunc(entries, func(e fs.DirEntry) bool { // what cannot be read is told when it is opened
+		digits, ok := strings.CutSuffix(e.Name(), ".log")
+		return ok && len(digits) == 20 && strings.Trim(digits, "0123456789") == ""
+	})
 }
 
+// warnFolder tells of a folder that is not taken for a partition's, and why where that can be seen.
 func (t *Topics) warnFolder(name string) {
-	if !strings.HasPrefix(name, ".") && name != "lost+found" && name != "security" { // users and access control lie there
-		t.log.Warn("folder is no partition and was left alone", "folder", filepath.Join(t.cfg.Dir, name))
+	if strings.HasPrefix(name, ".") || name == "lost+found" || name == "security" { // users and access control lie in the last
+		return
 	}
+	why := "folder is no partition and was left alone"
+	if strings.HasSuffix(name, "-delete") || strings.HasSuffix(name, "-stray") {
+		why = "folder is of a partition that a Kafka was deleting and was left alone: remove it to have its space"
+	}
+	t.log.Warn(why, "folder", filepath.Join(t.cfg.Dir, name))
 }

@@ -15,7 +15,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/loghaul/loghaul/broker/commitlog"
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
 // For maintainers. One data folder holds, for a topic of three partitions,
@@ -48,15 +51,26 @@ type Config struct {
 	Syncer        *commitlog.Syncer   // syncs the partitions' logs
 	LeaderEpoch   int32               // of this start of the broker
 	MaxPartitions int                 // of all topics together; 0: 20000
+	MostSegment   int64               // segments are rolled at so many bytes at the latest; 0: as segment.bytes says
 	Logger        *slog.Logger        // nil discards
 	Cut           func(commitlog.Cut) // told what the recovery of a log took away; nil: the Logger
+
+	// Deleted is told what retention, trimming and want of room took from a log's beginning; nil: nobody.
+	Deleted func(commitlog.Deletion)
+	Disk    disk.FS // where the files live; nil: the real disk
+
+	Scrub ScrubConfig      // the slow reading of everything
+	Now   func() time.Time // by which ages are counted; nil: the wall clock
 }
 
 // Topics is the set of topics under one data folder. It is safe for concurrent use.
 type Topics struct {
 	cfg      Config
 	log      *slog.Logger
-	changing sync.Mutex // one create, extend or delete at a time; taken before mu
+	changing sync.Mutex    // one create, extend or delete at a time; taken before mu
+	resuming sync.Mutex    // one unfinished deletion is finished at a time
+	opening  chan struct{} // holds one for each log that is being opened
+	recheck  int64         // how far before its recovery point each log is read again after a crash
 
 	mu struct {
 		sync.RWMutex
@@ -73,6 +87,7 @@ type Topic struct {
 	Name string
 	ID   ID
 
+	foreign    bool // until it is taken over
 	own        atomic.Pointer[map[string]string]
 	effective  atomic.Pointer[Effective]
 	partitions atomic.Pointer[[]*Partition]
@@ -142,11 +157,12 @@ func (t *Topics) Folder() string {
 // Settings are the broker's.
 func (t *Topics) Settings() *Settings { return t.cfg.Settings }
 
-// Run rolls and deletes segments by age and size (log.retention.check.interval.ms), and compacts (compact.go), until ctx
-// ends.
+// Run rolls and deletes segments by age and size (log.retention.check.interval.ms), compacts (compact.go), and reads
+// what is stored for damage (scrub.go), until ctx ends.
 func (t *Topics) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { t.compact(ctx) })
+	wg.Go(func() { t.scrub(ctx) })
 	defer wg.Wait()
 	tick := time.NewTicker(t.cfg.Settings.Millis("log.retention.check.interval.ms"))
 	defer tick.Stop()
@@ -154,8 +170,8 @@ func (t *Topics) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-tick.C:
-			t.retain(ctx, now)
+		case <-tick.C:
+			t.retain(ctx, t.cfg.Now())
 		}
 	}
 }
@@ -181,15 +197,26 @@ func (t *Topics) Close() error {
 	t.mu.Lock()
 	t.mu.closed = true
 	t.mu.Unlock()
-	var errs []error
+	var closing errgroup.Group // a clean end of a thousand logs takes thousands of syncs, and disks take several at once
+	closing.SetLimit(openAtATime())
+	var errs struct {
+		sync.Mutex
+		all []error
+	}
 	for _, topic := range t.List() {
 		for _, p := range topic.Partitions() {
-			if err := p.Log.Close(); err != nil {
-				errs = append(errs, fmt.Errorf("closing %s: %w", folder(topic.Name, p.Index), err))
-			}
+			closing.Go(func() error {
+				if err := p.Log.Close(); err != nil {
+					errs.Lock()
+					defer errs.Unlock()
+					errs.all = append(errs.all, fmt.Errorf("closing %s: %w", folder(topic.Name, p.Index), err))
+				}
+				return nil
+			})
 		}
 	}
-	return errors.Join(errs...)
+	_ = closing.Wait() // all are closed, whatever one says
+	return errors.Join(errs.all...)
 }
 
 // add makes a topic visible.

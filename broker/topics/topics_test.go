@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/durable"
 	"github.com/loghaul/loghaul/internal/record"
 )
@@ -262,7 +263,7 @@ func TestKafkasOwnFoldersAreTakenOver(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := writeMetadata(filepath.Join(dir, name), id); err != nil {
+		if err := writeMetadata(disk.Real{}, filepath.Join(dir, name), id); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/durable"
 )
 
@@ -24,6 +25,8 @@ const format = "loghaul producer ids 1: next %d\n"
 type IDsConfig struct {
 	// Path is the file that remembers what was given out; its folder must exist.
 	Path string
+	// Disk is where it lives; nil: the real disk.
+	Disk disk.FS
 	// Floor is the lowest id that may be given out whatever the file says: one above every id that the
 	// partitions' logs know, so that a lost file repeats none of those.
 	Floor ProducerID
@@ -32,6 +35,7 @@ type IDsConfig struct {
 // ProducerIDs gives out producer ids. It is safe for concurrent use.
 type ProducerIDs struct {
 	path string
+	disk disk.FS
 	mu   struct {
 		sync.Mutex
 		next, end ProducerID // [next, end) is reserved on disk for this process
@@ -41,8 +45,8 @@ type ProducerIDs struct {
 // OpenIDs reads what was given out before. A file that is not there is the first start; one that makes no
 // sense is an error, since guessing could give an id to two producers.
 func OpenIDs(cfg IDsConfig) (*ProducerIDs, error) {
-	p := &ProducerIDs{path: cfg.Path}
-	next, err := read(cfg.Path)
+	p := &ProducerIDs{path: cfg.Path, disk: disk.Or(cfg.Disk)}
+	next, err := read(p.disk, cfg.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +60,7 @@ func (p *ProducerIDs) Next() (ProducerID, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mu.next == p.mu.end {
-		if err := write(p.path, p.mu.end+blockSize); err != nil {
+		if err := write(p.disk, p.path, p.mu.end+blockSize); err != nil {
 			return 0, fmt.Errorf("reserving producer ids: %w", err)
 		}
 		p.mu.end += blockSize
@@ -76,13 +80,17 @@ func (p *ProducerIDs) above(id ProducerID) {
 	}
 }
 
-func read(path string) (ProducerID, error) {
-	data, err := os.ReadFile(path)
+func read(fsys disk.FS, path string) (ProducerID, error) {
+	data, err := disk.ReadFile(fsys, path)
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("reading the producer ids given out: %w", err)
+	}
+	if data, err = durable.Unsign(data); err != nil {
+		return 0, fmt.Errorf("reading the producer ids given out in %s: %w; or write the line %q into it with a number above every producer id in use",
+			path, err, strings.TrimSpace(fmt.Sprintf(format, 1000)))
 	}
 	prefix, _, _ := strings.Cut(format, "%d")
 	digits, ok := strings.CutPrefix(string(data), prefix)
@@ -97,6 +105,6 @@ func read(path string) (ProducerID, error) {
 
 // write replaces the file. It is durable before an id of the new block is used: a power cut finds the old file or the
 // new, and no id at large that neither covers.
-func write(path string, next ProducerID) error {
-	return durable.Replace(path, fmt.Appendf(nil, format, next), 0o600)
+func write(fsys disk.FS, path string, next ProducerID) error {
+	return durable.ReplaceOn(fsys, path, durable.Sign(fmt.Appendf(nil, format, next)), 0o600)
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/loghaul/loghaul/internal/datadir"
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/durable"
 )
 
@@ -34,9 +35,10 @@ var (
 // Users is the file of credentials. Other processes may change it: every login sees the file as it is. It is safe for
 // concurrent use.
 type Users struct {
-	dir string
-	log *slog.Logger
-	cpu chan struct{} // holds a token for each derivation that runs, so that a flood of logins leaves the disk a processor
+	disk disk.FS
+	dir  string
+	log  *slog.Logger
+	cpu  chan struct{} // holds a token for each derivation that runs, so that a flood of logins leaves the disk a processor
 
 	mu struct { // guards what was read from the file
 		sync.Mutex
@@ -47,12 +49,15 @@ type Users struct {
 	}
 }
 
-// Open reads dir/users.json; there may be none yet. A nil logger discards.
-func Open(dir string, log *slog.Logger) (*Users, error) {
+// Open is OpenOn the real disk.
+func Open(dir string, log *slog.Logger) (*Users, error) { return OpenOn(nil, dir, log) }
+
+// OpenOn reads dir/users.json of a disk, nil for the real one; there may be none yet. A nil logger discards.
+func OpenOn(fsys disk.FS, dir string, log *slog.Logger) (*Users, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	u := &Users{dir: dir, log: log, cpu: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	u := &Users{disk: disk.Or(fsys), dir: dir, log: log, cpu: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	u.mu.secret = make([]byte, 32)
 	_, _ = rand.Read(u.mu.secret) // never fails
 	u.mu.Lock()
@@ -65,7 +70,7 @@ func (u *Users) path() string { return filepath.Join(u.dir, File) }
 
 // refresh reads the file again if it is another than the one read last. The caller holds mu.
 func (u *Users) refresh() error {
-	info, err := os.Stat(u.path())
+	info, err := u.disk.Stat(u.path())
 	if errors.Is(err, os.ErrNotExist) {
 		u.mu.seen, u.mu.bad, u.mu.byName = nil, false, nil
 		return nil
@@ -76,11 +81,16 @@ func (u *Users) refresh() error {
 	if old := u.mu.seen; old != nil && os.SameFile(old, info) && old.ModTime().Equal(info.ModTime()) && old.Size() == info.Size() {
 		return nil
 	}
-	data, err := os.ReadFile(u.path())
+	data, err := disk.ReadFile(u.disk, u.path())
 	if err != nil {
 		return fmt.Errorf("reading the users: %w", err)
 	}
-	byName, secret, err := decode(data)
+	data, err = durable.Unsign(data)
+	var byName map[string]map[Mechanism]Credential
+	var secret []byte
+	if err == nil {
+		byName, secret, err = decode(data)
+	}
 	u.mu.seen, u.mu.bad = info, err != nil
 	if err != nil {
 		return fmt.Errorf("reading the users in %s: %w: mend it, or remove it and add all users again", u.path(), err)
@@ -159,11 +169,11 @@ func (u *Users) Alter(changes ...Change) error {
 		}
 	}
 	if u.mu.seen == nil { // the folder may be new, and its name lies in the one above
-		if err := durable.SyncFolder(filepath.Dir(u.dir)); err != nil {
+		if err := u.disk.SyncDir(filepath.Dir(u.dir)); err != nil {
 			return fmt.Errorf("keeping the users: %w", err)
 		}
 	}
-	if err := durable.Replace(u.path(), encode(byName, u.mu.secret), 0o600); err != nil {
+	if err := durable.ReplaceOn(u.disk, u.path(), durable.Sign(encode(byName, u.mu.secret)), 0o600); err != nil {
 		return fmt.Errorf("keeping the users: %w", err)
 	}
 	u.mu.byName, u.mu.seen = byName, nil // the next look reads it again
