@@ -22,6 +22,7 @@ var ErrBudget = errors.New("closed while it sent a large request slowly: the mem
 // Budget bounds the bytes that the frames of all connections hold together. Frames up to 16 KiB do not count.
 type Budget struct {
 	patience time.Duration
+	most     int
 	mu       struct {
 		sync.Mutex
 		free     int
@@ -32,11 +33,18 @@ type Budget struct {
 
 // NewBudget makes a budget of so many bytes, raised to what the largest frame needs while its buffer grows.
 func NewBudget(bytes, largestFrame int) *Budget {
-	b := &Budget{patience: patience}
-	b.mu.free = max(bytes, largestFrame*5/2, 8*smallFrame)
+	b := &Budget{patience: patience, most: max(bytes, largestFrame*5/2, 8*smallFrame)}
+	b.mu.free = b.most
 	b.mu.readers = make(map[*claim]struct{})
 	b.mu.released = make(chan struct{})
 	return b
+}
+
+// Held is how many bytes the frames hold now, and how many they may hold at most.
+func (b *Budget) Held() (held, most int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return int64(b.most - b.mu.free), int64(b.most)
 }
 
 // claim is what one frame holds of the budget.

@@ -17,7 +17,7 @@ const (
 	firstChunk  = 64 << 10         // of a frame from a connection that has not shown a larger one yet
 	trustedMax  = 4 << 20          // at most so much is allocated before it has arrived
 	otherMax    = 4 << 20          // frames of everything but Produce: kmsg's structs are many times larger than their bytes
-	stalledTime = 30 * time.Second // a frame begun must go on within
+	stalledTime = 30 * time.Second // a frame begun must go on by a stride, or come to its end, within
 )
 
 // ErrStopped says that Stop ended the reading.
@@ -134,11 +134,13 @@ func (f *Frames) body(ctx context.Context, size int) (*Frame, error) {
 			f.drop(frame)
 			return nil, err
 		}
-		for have < want {
-			if f.in.Buffered() == 0 {
+		for moved := stride; have < want; { // the deadline follows strides: a byte now and then keeps no connection open
+			if f.in.Buffered() == 0 && moved >= stride {
 				f.deadline(stalledTime)
+				moved = 0
 			}
 			n, err := f.in.Read((*frame.buf)[have:want])
+			moved += n
 			if have += n; frame.claim != nil {
 				frame.claim.touch(n)
 			}

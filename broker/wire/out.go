@@ -5,15 +5,20 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	stuckTime  = time.Minute // a peer that takes nothing for so long is cut off
+	stuckTime  = time.Minute // a peer that takes less than outStride in so long, while there is as much for it, is cut off
+	outStride  = 64 << 10
 	outBuffer  = 64 << 10
 	copyBelow  = 8 << 10 // ranges up to this size are copied and written together with what stands around them
 	sendfileAt = 1 << 20 // one sendfile call moves at most so much, so that the deadline follows progress
 )
+
+// ErrStuck says that a connection was cut off because its client took next to nothing.
+var ErrStuck = fmt.Errorf("closed while it took its answers slowly: less than %d KiB in %v", outStride>>10, stuckTime)
 
 // Range is a piece of a file, sent as it lies. Whoever made it keeps the file open and uncut until it is sent.
 type Range struct {
@@ -24,8 +29,14 @@ type Range struct {
 
 // Out writes responses to one connection, in the order of the calls. It is for one goroutine.
 type Out struct {
-	conn net.Conn
-	raw  rawConn // nil: no sendfile here
+	conn  net.Conn
+	raw   rawConn // nil: no sendfile here
+	moved int     // bytes that the peer took since the deadline was set
+
+	unsent *Unsent      // nil: nobody counts what waits here; set before anything is sent
+	held   atomic.Int64 // bytes of answers that wait here, of unsent
+	since  atomic.Int64 // when the peer last took something, nanoseconds since 1970; 0: nothing is on its way
+	given  atomic.Bool  // cut off for the room of others
 }
 
 // NewOut writes to conn; file ranges go by sendfile where conn is plain TCP on Linux, else through a buffer.
@@ -35,13 +46,28 @@ func NewOut(conn net.Conn) *Out {
 
 // Write sends b.
 func (o *Out) Write(b []byte) error {
-	o.deadline()
-	_, err := o.conn.Write(b)
-	return err
+	o.begin()
+	defer o.end()
+	return o.write(b)
+}
+
+// write sends b piece by piece, so that the deadline follows progress.
+func (o *Out) write(b []byte) error {
+	for len(b) > 0 {
+		n, err := o.conn.Write(b[:min(len(b), outStride)])
+		if err != nil {
+			return err
+		}
+		o.took(n)
+		b = b[n:]
+	}
+	return nil
 }
 
 // WriteFetch sends head.B with range i put in at head.Cuts[i], and counts nothing: head's length field is right.
 func (o *Out) WriteFetch(head *FetchHead, ranges []Range) error {
+	o.begin()
+	defer o.end()
 	if o.raw == nil {
 		return o.copyFetch(head, ranges)
 	}
@@ -60,27 +86,29 @@ func (o *Out) WriteFetch(head *FetchHead, ranges []Range) error {
 				return err
 			}
 		} else {
-			o.deadline()
 			if err := o.raw.sendMore(pending); err != nil {
 				return err
 			}
+			o.took(len(pending))
 			pending = pending[:0]
 			if err := o.sendRange(r); err != nil {
 				return err
 			}
 		}
 		if len(pending) > outBuffer/2 {
-			if err := o.Write(pending); err != nil {
+			if err := o.write(pending); err != nil {
 				return err
 			}
 			pending = pending[:0]
 		}
 	}
-	return o.Write(append(pending, head.B[at:]...))
+	return o.write(append(pending, head.B[at:]...))
 }
 
 // WriteParts sends head.B with parts[i] put in at head.Cuts[i]: WriteFetch for records in memory.
 func (o *Out) WriteParts(head *FetchHead, parts [][]byte) error {
+	o.begin()
+	defer o.end()
 	buf := getBuffer(outBuffer)
 	defer putBuffer(buf)
 	w := bufferedOut{o: o, buf: (*buf)[:0]}
@@ -98,11 +126,11 @@ func (o *Out) WriteParts(head *FetchHead, parts [][]byte) error {
 // sendRange moves one range from the page cache to the socket.
 func (o *Out) sendRange(r Range) error {
 	for r.Length > 0 {
-		o.deadline()
 		n, err := o.raw.sendfile(r.File, r.Position, min(r.Length, sendfileAt))
 		if err != nil {
 			return fmt.Errorf("sending %s at position %d: %w", r.File.Name(), r.Position, err)
 		}
+		o.took(n)
 		r.Position += int64(n)
 		r.Length -= n
 	}
@@ -137,7 +165,7 @@ type bufferedOut struct {
 
 func (w *bufferedOut) flush() {
 	if w.err == nil && len(w.buf) > 0 {
-		w.err = w.o.Write(w.buf)
+		w.err = w.o.write(w.buf)
 	}
 	w.buf = w.buf[:0]
 }
@@ -185,4 +213,21 @@ func readInto(dst []byte, r Range) ([]byte, error) {
 	return dst, nil
 }
 
-func (o *Out) deadline() { _ = o.conn.SetWriteDeadline(time.Now().Add(stuckTime)) }
+// begin says that there is something for the peer from now on.
+func (o *Out) begin() { o.deadline(time.Now()) }
+
+// end says that the peer, or its kernel, has taken it all.
+func (o *Out) end() { o.since.Store(0) }
+
+// took says that the peer took n bytes. The deadline moves on by strides: who takes a byte now and then stands still.
+func (o *Out) took(n int) {
+	if o.moved += n; o.moved >= outStride {
+		o.deadline(time.Now())
+	}
+}
+
+func (o *Out) deadline(now time.Time) {
+	o.moved = 0
+	o.since.Store(now.UnixNano())
+	_ = o.conn.SetWriteDeadline(now.Add(stuckTime))
+}

@@ -9,18 +9,22 @@ import (
 // shared: small requests get through whatever the large ones do.
 const smallFrame = 16 << 10
 
-// pools holds buffers of 2^k and 1.5*2^k bytes, from 16 KiB to 128 MiB.
-var pools [2 * 14]sync.Pool
+// leastClass is the logarithm of the smallest buffer's size, 1 KiB: thousands of consumers that wait each hold their
+// request.
+const leastClass = 10
+
+// pools holds buffers of 2^k and 1.5*2^k bytes, up to 128 MiB.
+var pools [2 * (28 - leastClass)]sync.Pool
 
 // class is the index of the smallest buffers that hold n bytes, and their size.
 func class(n int) (index, size int) {
-	n = max(n, smallFrame)
+	n = max(n, 1<<leastClass)
 	k := bits.Len(uint(n-1)) - 1 // 2^k < n <= 2^(k+1)
 	switch half := 1<<k + 1<<(k-1); {
 	case n <= half:
-		index, size = 2*(k-14)+1, half
+		index, size = 2*(k-leastClass)+1, half
 	default:
-		index, size = 2*(k+1-14), 1<<(k+1)
+		index, size = 2*(k+1-leastClass), 1<<(k+1)
 	}
 	return index, size
 }
