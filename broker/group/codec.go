@@ -68,6 +68,9 @@ func (g *group) encode(shares map[MemberID][]byte, now time.Time) []byte {
 
 // read applies one record of the log, of a batch with that header, to the groups that are being loaded.
 func (c *Coordinator) read(h record.Header, rec *record.Record) error {
+	if h.Control() {
+		return c.readMarker(h, rec)
+	}
 	if len(rec.Key) < 2 {
 		return fmt.Errorf("key of %d bytes", len(rec.Key))
 	}
@@ -95,8 +98,8 @@ func (c *Coordinator) readOffset(h record.Header, rec *record.Record) error {
 		}
 		return nil
 	}
-	var v kmsg.OffsetCommitValue
-	if err := v.ReadFrom(rec.Value); err != nil {
+	v, err := readOffsetValue(rec.Value)
+	if err != nil {
 		return fmt.Errorf("reading an offset of group %q: %w", k.Group, err)
 	}
 	got := Committed{Offset: record.Offset(v.Offset), LeaderEpoch: v.LeaderEpoch, Metadata: v.Metadata,
@@ -166,8 +169,8 @@ func (c *Coordinator) readMetadata(rec *record.Record) error {
 		}
 		return nil
 	}
-	var v kmsg.GroupMetadataValue
-	if err := v.ReadFrom(rec.Value); err != nil {
+	v, err := readGroupValue(rec.Value)
+	if err != nil {
 		return fmt.Errorf("reading group %q: %w", k.Group, err)
 	}
 	c.loaded(ID(k.Group)).restore(v, rec.Value)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/loghaul/loghaul/broker/group/assign"
+	"github.com/loghaul/loghaul/broker/statelog"
 	"github.com/loghaul/loghaul/internal/record"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -90,22 +91,22 @@ func FuzzReadingARecord(f *testing.F) {
 func TestAConsumerIsReadAsItWasWritten(t *testing.T) {
 	rack := ""
 	m := &consumer{id: "m", instance: "i", rack: &rack, clientID: "c", host: "/h", topics: []string{"t", "u"}, pattern: "t.*", rebalance: time.Second,
-		assigner: "range", epoch: 3, previous: 2, progress: revoking, assigned: map[Slot]Epoch{{Partition: 1}: 2, {Topic: TopicID{9}, Partition: 4}: 3},
+		assigner: "range", stored: true, epoch: 3, previous: 2, progress: revoking, assigned: map[Slot]Epoch{{Partition: 1}: 2, {Topic: TopicID{9}, Partition: 4}: 3},
 		unrevoked: map[Slot]Epoch{{Topic: TopicID{1}}: 1}, target: assign.Set{{Partition: 2}: {}, {Topic: TopicID{3}}: {}}}
 	c, err := New(Config{}, &memLog{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range []entry{
-		{consumerKey(kindEpoch, "g", ""), epochValue(&roster{epoch: 5, seen: -7})},
-		{consumerKey(kindAim, "g", ""), aimValue(&roster{targetEpoch: 4})},
-		{consumerKey(kindMember, "g", "m"), memberValue(m)},
-		{consumerKey(kindTarget, "g", "m"), targetValue(m.target)},
-		{consumerKey(kindCurrent, "g", "m"), currentValue(m)},
-		{consumerKey(kindPattern, "g", "t.*"), patternValue(&pattern{topics: map[string]bool{"t": true}})},
+	for _, e := range []statelog.Entry{
+		entry(consumerKey(kindEpoch, "g", ""), epochValue(&roster{epoch: 5, seen: -7})),
+		entry(consumerKey(kindAim, "g", ""), aimValue(&roster{targetEpoch: 4})),
+		entry(consumerKey(kindMember, "g", "m"), memberValue(m)),
+		entry(consumerKey(kindTarget, "g", "m"), targetValue(m.target)),
+		entry(consumerKey(kindCurrent, "g", "m"), currentValue(m)),
+		entry(consumerKey(kindPattern, "g", "t.*"), patternValue(&pattern{topics: map[string]bool{"t": true}})),
 	} {
-		if err := c.read(record.Header{}, &record.Record{Key: e.key, Value: e.value}); err != nil {
-			t.Fatalf("key %x: %v", e.key, err)
+		if err := c.read(record.Header{}, &record.Record{Key: e.Key, Value: e.Value}); err != nil {
+			t.Fatalf("key %x: %v", e.Key, err)
 		}
 	}
 	r := c.mu.groups["g"].roster

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/loghaul/loghaul/broker/statelog"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -157,10 +158,10 @@ func (g *group) moves(list []Commit) []move {
 }
 
 // entriesOf are the records of some moves.
-func entriesOf(id ID, moves []move) []entry {
-	list := make([]entry, len(moves))
+func entriesOf(id ID, moves []move) []statelog.Entry {
+	list := make([]statelog.Entry, len(moves))
 	for i, m := range moves {
-		list[i] = entry{offsetKey(id, m.at), offsetValue(m.to)}
+		list[i] = entry(offsetKey(id, m.at), offsetValue(m.to))
 	}
 	return list
 }
@@ -173,7 +174,7 @@ func (g *group) commit(list []Commit, done chan error) error {
 		done <- nil
 		return nil
 	}
-	last, err := g.c.writer.appendAs(record.NoProducer, entriesOf(g.id, moves), func(err error) {
+	last, err := g.c.writer.AppendAs(record.NoProducer, entriesOf(g.id, moves), func(err error) {
 		g.mu.Lock()
 		for _, m := range moves {
 			m.place.inFlight--

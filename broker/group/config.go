@@ -61,6 +61,8 @@ type Config struct {
 	// RewriteBytes is how much the log may grow before its live state is written anew and the rest
 	// dropped; never less than twice the live state [16 MiB].
 	RewriteBytes int64
+	// Now is the time by which offsets grow old; nil: the wall clock.
+	Now func() time.Time
 	// Logger takes what an operator should know; nil discards.
 	Logger *slog.Logger
 }
@@ -88,6 +90,9 @@ func (c Config) withDefaults() Config {
 	def(&c.Retention, 7*24*time.Hour)
 	def(&c.RetentionCheck, 10*time.Minute)
 	def(&c.RewriteBytes, 16<<20)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -65,13 +65,13 @@ type roster struct {
 	patterns  map[string]*pattern // by regular expression; those that members subscribe with
 	look      time.Time           // when the topics are looked at again
 
-	last    record.Offset // of the records of the last change
-	unsaved bool          // the log could not take the last change: the next carries all
-	erased  []string      // keys of members that are gone, while unsaved
+	last    record.Offset   // of the records of the last change
+	unsaved bool            // the log could not take the last change: the next carries all
+	erased  map[string]bool // while unsaved: keys of the log that are to be deleted, of what has gone
 }
 
 // consumer is one member of a group of the consumer protocol. It is replaced as a whole, never changed,
-// except for its deadlines.
+// except for its deadlines and what is noted of the log.
 type consumer struct {
 	id        MemberID
 	instance  InstanceID
@@ -89,6 +89,7 @@ type consumer struct {
 	unrevoked map[Slot]Epoch // to be given up
 	target    assign.Set
 	bytes     int64 // counted in usage
+	stored    bool  // the log may have records of it
 	deadline  time.Time
 	revokeEnd time.Time // zero: nothing to give up
 }

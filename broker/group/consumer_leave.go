@@ -3,6 +3,8 @@ package group
 import (
 	"fmt"
 	"time"
+
+	"github.com/loghaul/loghaul/broker/statelog"
 )
 
 // enroll makes sure that the group is one of the consumer protocol. An empty one of the classic protocol
@@ -18,7 +20,7 @@ func (g *group) enroll(joins bool) error {
 		return fmt.Errorf("%w: Cannot upgrade classic group %s to consumer group because online upgrade is disabled.", ErrNotFound, g.id)
 	}
 	if g.stored != nil {
-		if err := g.c.writer.append([]entry{{metadataKey(g.id), nil}}, nil); err != nil {
+		if err := g.c.writer.Append([]statelog.Entry{{Key: metadataKey(g.id)}}, nil); err != nil {
 			return err
 		}
 		g.c.use.members.Add(-int64(len(g.stored)))
@@ -40,7 +42,7 @@ func (g *group) declassify() error {
 	if len(g.roster.consumers) > 0 {
 		return ErrInconsistentProtocol
 	}
-	if err := g.c.writer.append(g.rosterTombstones(), nil); err != nil {
+	if err := g.c.writer.Append(g.rosterTombstones(), nil); err != nil {
 		return err
 	}
 	g.disband()
@@ -71,9 +73,9 @@ func (g *group) staticConsumer(r *ConsumerRequest, ch *change) (*consumer, error
 			ErrUnreleasedInstance, r.Member, r.Instance, holder.id)
 	case r.Epoch == JoinEpoch:
 		self := *holder
-		self.id, self.epoch, self.previous, self.bytes = r.Member, 0, 0, 0
+		self.id, self.epoch, self.previous, self.bytes, self.stored = r.Member, 0, 0, 0, false
 		ch.was = holder
-		ch.gone(holder)
+		ch.gone(g, holder)
 		ch.aimed(&self)
 		return &self, nil
 	case holder.id != r.Member:
@@ -97,7 +99,7 @@ func (g *group) consumerLeaves(r ConsumerRequest, ch *change) (ConsumerResult, e
 	} else {
 		g.dismiss(m, ch)
 	}
-	g.c.cfg.Logger.Info("consumer left", "group", g.id, "member", m.id, "epoch", int(r.Epoch))
+	g.c.cfg.Logger.Info("consumer left", "group", g.id, m.who(), "epoch", int(r.Epoch))
 	return ConsumerResult{Member: m.id, Epoch: r.Epoch}, nil
 }
 
@@ -125,7 +127,7 @@ func (g *group) leaveConsumers(leavers []Leaver, errs []error) error {
 	for i, l := range leavers {
 		var m *consumer
 		if m, errs[i] = g.leavingConsumer(l.Member, l.Instance); errs[i] == nil {
-			g.c.cfg.Logger.Info("consumer removed", "group", g.id, "member", m.id, "reason", l.Reason)
+			g.c.cfg.Logger.Info("consumer removed", "group", g.id, m.who(), "reason", l.Reason)
 			g.dismiss(m, &ch)
 		}
 	}
@@ -143,7 +145,7 @@ func fencedBy(holder *consumer, id MemberID) error {
 // dismiss takes a member out for good, and calls for new targets.
 func (g *group) dismiss(m *consumer, ch *change) {
 	g.remove(m)
-	ch.gone(m)
+	ch.gone(g, m)
 	g.dropPatterns(ch)
 	g.roster.seen = g.hashTopics()
 	g.roster.epoch++
@@ -157,14 +159,14 @@ func (g *group) tickConsumers(now time.Time) {
 	for _, m := range g.consumersInOrder() {
 		switch {
 		case !now.Before(m.deadline):
-			g.c.cfg.Logger.Info("consumer removed: no heartbeat within its session", "group", g.id, "member", m.id)
+			g.c.cfg.Logger.Info("consumer removed: no heartbeat within its session", "group", g.id, m.who())
 			g.dismiss(m, &ch)
 		case !m.revokeEnd.IsZero() && !now.Before(m.revokeEnd):
-			g.c.cfg.Logger.Info("consumer removed: it did not give up its partitions in time", "group", g.id, "member", m.id, "timeout", m.rebalance)
+			g.c.cfg.Logger.Info("consumer removed: it did not give up its partitions in time", "group", g.id, m.who(), "timeout", m.rebalance)
 			g.dismiss(m, &ch)
 		}
 	}
 	if err := g.save(&ch, nil); err != nil {
-		g.c.cfg.Logger.Warn("could not store that consumers are gone", "group", g.id, "err", err)
+		g.c.cfg.Logger.Warn("could not store that consumers are gone", "group", g.id, "error", err)
 	}
 }

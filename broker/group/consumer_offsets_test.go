@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -179,6 +180,47 @@ func TestAFullDiskDoesNotBreakAConsumerGroup(t *testing.T) {
 		a.c, b.c = back, back
 		settle(t, a, b)
 		shares(t, []*client{a, b}, 2, 2)
+	})
+}
+
+func TestMembersThatComeAndGoOnAFullDiskLeaveNothingBehind(t *testing.T) {
+	consumerWorld(t, 4, func(t *testing.T, c *Coordinator, log *memLog, topics *fakeTopics) {
+		a, b := newClient(c, "g", "a", "t"), newClient(c, "g", "b", "t")
+		a.pattern, b.pattern = "t", "t|u"
+		settle(t, a, b)
+		fill := func(err error) { log.mu.Lock(); log.full = err; log.mu.Unlock() }
+		fill(errors.New("disk full"))
+		for i := range 200 {
+			k := newClient(c, "g", MemberID(fmt.Sprint("m", i)), "t")
+			k.pattern = fmt.Sprint("p", i)
+			if err := k.send(t.Context(), k.request()); !errors.Is(err, ErrNotStored) {
+				t.Fatalf("joining with a full disk: %v", err)
+			}
+			k.send(t.Context(), ConsumerRequest{Group: "g", Member: k.member, Epoch: LeaveEpoch})
+		}
+		for _, k := range []*client{a, b} {
+			k.send(t.Context(), ConsumerRequest{Group: "g", Member: k.member, Epoch: LeaveEpoch})
+		}
+		const keys = 2*3 + 2 // of the two members that the log has, and their expressions
+		if n := len(c.mu.groups["g"].roster.erased); n != keys {
+			t.Errorf("%d keys wait to be deleted, want %d", n, keys)
+		}
+		a.epoch, a.told = JoinEpoch, false
+		clear(a.owned)
+		a.send(t.Context(), a.request())
+		fill(nil)
+		settle(t, a)
+		if r := c.mu.groups["g"].roster; r.unsaved || len(r.erased) > 0 {
+			t.Errorf("with room on the disk %v still wait to be deleted", r.erased)
+		}
+		back, stop := start(t, Config{Topics: topics}, log.crashed(never))
+		defer stop()
+		if d := consumers(t, back, "g"); len(d.Members) != 1 || d.Members[0].ID != "a" {
+			t.Errorf("a restart brings back %+v, want a, which left and came back while the disk was full", d.Members)
+		}
+		if r := back.mu.groups["g"].roster; len(r.patterns) != 1 || r.patterns["t"] == nil {
+			t.Errorf("a restart brings back the expressions %v, want that of a", r.patterns)
+		}
 	})
 }
 

@@ -29,6 +29,7 @@ type pattern struct {
 	re       *regexp.Regexp
 	weight   int64 // of re, in bytes
 	bytes    int64 // counted in usage
+	stored   bool  // the log may have a record of it
 	topics   map[string]bool
 	resolved time.Time
 	among    uint64                  // hash of the topics that it was then held against
@@ -188,7 +189,9 @@ func (g *group) dropPatterns(ch *change) {
 		if !used[text] {
 			g.c.use.members.Add(-p.bytes)
 			delete(g.roster.patterns, text)
-			ch.dropped = append(ch.dropped, string(consumerKey(kindPattern, g.id, text)))
+			if p.stored {
+				ch.dropped = append(ch.dropped, string(consumerKey(kindPattern, g.id, text)))
+			}
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/loghaul/loghaul/broker/group/assign"
+	"github.com/loghaul/loghaul/broker/statelog"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -34,8 +35,14 @@ func (ch *change) current(m *consumer) { note(&ch.currents, m.id) }
 func (ch *change) aimed(m *consumer)   { note(&ch.targets, m.id) }
 func (ch *change) matched(p string)    { note(&ch.patterns, p) }
 
-// gone deletes a member.
-func (ch *change) gone(m *consumer) { note(&ch.members, m.id) }
+// gone deletes what the log has of a member.
+func (ch *change) gone(g *group, m *consumer) {
+	for _, kind := range []int16{kindCurrent, kindTarget, kindMember} {
+		if m.stored {
+			ch.dropped = append(ch.dropped, string(consumerKey(kind, g.id, string(m.id))))
+		}
+	}
+}
 
 // save stores what a change comes to; done, if there is one, is called when it is durable. When the log
 // cannot take it, the group goes on as it is, and whatever changes next stores all of it.
@@ -43,20 +50,25 @@ func (g *group) save(ch *change, done func(error)) error {
 	r := g.roster
 	entries := g.entriesOf(ch)
 	if r.unsaved {
-		entries = g.rosterEntries()
-		for _, key := range slices.Concat(r.erased, ch.dropped, keysOfGone(g, ch)) {
-			entries = append(entries, entry{[]byte(key), nil})
-		}
+		entries = g.overwrite(ch)
 	}
 	if len(entries) == 0 {
 		if done != nil { // an earlier answer may have been lost: this one too waits for what that would have said
-			return g.c.writer.after(r.last, done)
+			return g.c.writer.After(r.last, done)
 		}
 		return nil
 	}
-	last, err := g.c.writer.appendAs(record.NoProducer, entries, done)
+	last, err := g.c.writer.AppendAs(record.NoProducer, entries, done)
+	if err == nil || last >= 0 { // a part of it may be in the log without the rest
+		r.noteStored(ch)
+	}
 	if err != nil {
-		r.erased = append(append(r.erased, ch.dropped...), keysOfGone(g, ch)...)
+		if r.erased == nil {
+			r.erased = map[string]bool{}
+		}
+		for _, key := range ch.dropped { // of what is in the log: while nothing more comes in they do not grow
+			r.erased[key] = true
+		}
 		r.unsaved = true
 		return err
 	}
@@ -64,14 +76,57 @@ func (g *group) save(ch *change, done func(error)) error {
 	return nil
 }
 
-// entriesOf are the records of a change: who they are first, and where they stand last, as in Kafka.
-func (g *group) entriesOf(ch *change) []entry {
-	r := g.roster
-	var list []entry
-	for _, key := range slices.Concat(ch.dropped, keysOfGone(g, ch)) {
-		list = append(list, entry{[]byte(key), nil})
+// overwrite is all that the group is, and the deletion of what has gone since it was last stored and has not
+// come back.
+func (g *group) overwrite(ch *change) []statelog.Entry {
+	erased := maps.Clone(g.roster.erased)
+	if erased == nil {
+		erased = map[string]bool{}
 	}
-	each := func(set map[MemberID]bool, f func(*consumer) entry) {
+	for _, key := range ch.dropped {
+		erased[key] = true
+	}
+	live := g.rosterEntries()
+	for _, e := range live {
+		delete(erased, string(e.Key))
+	}
+	for _, key := range slices.Sorted(maps.Keys(erased)) {
+		live = append(live, entry([]byte(key), nil))
+	}
+	return live
+}
+
+// noteStored notes what the log may have now.
+func (r *roster) noteStored(ch *change) {
+	if r.unsaved { // it was all of the group
+		ch = &change{members: map[MemberID]bool{}, patterns: map[string]bool{}}
+		for id := range r.consumers {
+			ch.members[id] = true
+		}
+		for text := range r.patterns {
+			ch.patterns[text] = true
+		}
+	}
+	for id := range ch.members {
+		if m := r.consumers[id]; m != nil {
+			m.stored = true
+		}
+	}
+	for text := range ch.patterns {
+		if p := r.patterns[text]; p != nil {
+			p.stored = true
+		}
+	}
+}
+
+// entriesOf are the records of a change: who they are first, and where they stand last, as in Kafka.
+func (g *group) entriesOf(ch *change) []statelog.Entry {
+	r := g.roster
+	var list []statelog.Entry
+	for _, key := range ch.dropped {
+		list = append(list, entry([]byte(key), nil))
+	}
+	each := func(set map[MemberID]bool, f func(*consumer) statelog.Entry) {
 		for _, id := range slices.Sorted(maps.Keys(set)) {
 			if m := r.consumers[id]; m != nil {
 				list = append(list, f(m))
@@ -81,47 +136,34 @@ func (g *group) entriesOf(ch *change) []entry {
 	each(ch.members, g.memberEntry)
 	for p := range ch.patterns {
 		if r.patterns[p] != nil {
-			list = append(list, entry{consumerKey(kindPattern, g.id, p), patternValue(r.patterns[p])})
+			list = append(list, entry(consumerKey(kindPattern, g.id, p), patternValue(r.patterns[p])))
 		}
 	}
 	if ch.epoch {
-		list = append(list, entry{consumerKey(kindEpoch, g.id, ""), epochValue(r)})
+		list = append(list, entry(consumerKey(kindEpoch, g.id, ""), epochValue(r)))
 	}
 	each(ch.targets, g.targetEntry)
 	if ch.aim {
-		list = append(list, entry{consumerKey(kindAim, g.id, ""), aimValue(r)})
+		list = append(list, entry(consumerKey(kindAim, g.id, ""), aimValue(r)))
 	}
 	each(ch.currents, g.currentEntry)
 	return list
 }
 
-// keysOfGone are the keys of the members that a change has removed.
-func keysOfGone(g *group, ch *change) []string {
-	var keys []string
-	for _, id := range slices.Sorted(maps.Keys(ch.members)) {
-		if g.roster.consumers[id] == nil {
-			for _, kind := range []int16{kindCurrent, kindTarget, kindMember} {
-				keys = append(keys, string(consumerKey(kind, g.id, string(id))))
-			}
-		}
-	}
-	return keys
+func (g *group) memberEntry(m *consumer) statelog.Entry {
+	return entry(consumerKey(kindMember, g.id, string(m.id)), memberValue(m))
 }
 
-func (g *group) memberEntry(m *consumer) entry {
-	return entry{consumerKey(kindMember, g.id, string(m.id)), memberValue(m)}
+func (g *group) targetEntry(m *consumer) statelog.Entry {
+	return entry(consumerKey(kindTarget, g.id, string(m.id)), targetValue(m.target))
 }
 
-func (g *group) targetEntry(m *consumer) entry {
-	return entry{consumerKey(kindTarget, g.id, string(m.id)), targetValue(m.target)}
-}
-
-func (g *group) currentEntry(m *consumer) entry {
-	return entry{consumerKey(kindCurrent, g.id, string(m.id)), currentValue(m)}
+func (g *group) currentEntry(m *consumer) statelog.Entry {
+	return entry(consumerKey(kindCurrent, g.id, string(m.id)), currentValue(m))
 }
 
 // rosterEntries are all records of a consumer group.
-func (g *group) rosterEntries() []entry {
+func (g *group) rosterEntries() []statelog.Entry {
 	if g.roster == nil || g.roster.epoch == 0 {
 		return nil
 	}
@@ -138,18 +180,18 @@ func (g *group) rosterEntries() []entry {
 }
 
 // rosterTombstones delete a consumer group that has no members.
-func (g *group) rosterTombstones() []entry {
+func (g *group) rosterTombstones() []statelog.Entry {
 	if g.roster == nil || g.roster.epoch == 0 {
 		return nil
 	}
-	var list []entry
+	var list []statelog.Entry
 	for p := range g.roster.patterns {
-		list = append(list, entry{consumerKey(kindPattern, g.id, p), nil})
+		list = append(list, entry(consumerKey(kindPattern, g.id, p), nil))
 	}
-	for _, key := range g.roster.erased {
-		list = append(list, entry{[]byte(key), nil})
+	for key := range g.roster.erased {
+		list = append(list, entry([]byte(key), nil))
 	}
-	return append(list, entry{consumerKey(kindAim, g.id, ""), nil}, entry{consumerKey(kindEpoch, g.id, ""), nil})
+	return append(list, entry(consumerKey(kindAim, g.id, ""), nil), entry(consumerKey(kindEpoch, g.id, ""), nil))
 }
 
 // answerWhenStored is the answer to a heartbeat: at once when all that the group knows is durable.
@@ -192,6 +234,7 @@ func (c *Coordinator) readConsumer(rec *record.Record) error {
 	case kindPattern:
 		if p, err := newPattern(name); err == nil {
 			p.take(d.strings())
+			p.stored = true
 			g.roster.patterns[name] = p
 		}
 	case kindMember, kindTarget, kindCurrent:
@@ -203,7 +246,7 @@ func (c *Coordinator) readConsumer(rec *record.Record) error {
 // read is a member while the log is being read.
 func (r *roster) read(id MemberID) *consumer {
 	if r.consumers[id] == nil {
-		r.consumers[id] = &consumer{id: id, rebalance: -1}
+		r.consumers[id] = &consumer{id: id, rebalance: -1, stored: true}
 	}
 	return r.consumers[id]
 }

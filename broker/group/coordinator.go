@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/loghaul/loghaul/broker/statelog"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -12,7 +13,7 @@ import (
 type Coordinator struct {
 	cfg       Config
 	log       Log
-	writer    *writer
+	writer    *statelog.Writer
 	deadlines *deadlines
 	use       usage
 	txns      openTxns
@@ -32,7 +33,7 @@ func New(cfg Config, log Log) (*Coordinator, error) {
 		return nil, fmt.Errorf("configuring the groups: %w", err)
 	}
 	c := &Coordinator{cfg: cfg.withDefaults(), log: log, deadlines: newDeadlines(), stopped: make(chan struct{})}
-	c.writer = newWriter(log, c.cfg.RewriteBytes)
+	c.writer = statelog.NewWriter(statelog.Config{Name: Topic, Limit: c.cfg.RewriteBytes}, log)
 	c.mu.groups = map[ID]*group{}
 	c.txns.byProducer = map[int64]map[*group]*openTxn{}
 	return c, nil
@@ -43,7 +44,7 @@ func New(cfg Config, log Log) (*Coordinator, error) {
 func (c *Coordinator) Run(ctx context.Context) error {
 	defer close(c.stopped)
 	all, ctx := errgroup.WithContext(ctx)
-	all.Go(func() error { return c.writer.run(ctx) })
+	all.Go(func() error { return c.writer.Run(ctx) })
 	all.Go(func() error { return c.deadlines.run(ctx, c.fire) })
 	all.Go(func() error { return c.keep(ctx) })
 	return all.Wait()

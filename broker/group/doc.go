@@ -38,6 +38,6 @@ package group
 // newer generation.
 //
 // Three goroutines, all of Run: one for the deadlines of all groups (deadline.go), one that waits for the
-// disk and then answers (writer.go), one that forgets old offsets and rewrites the log (keep.go).
+// disk and then answers (package statelog), one that forgets old offsets and rewrites the log (keep.go).
 //
 // What is stored (codec.go) is what Apache Kafka stores in __consumer_offsets, so its tools read it.

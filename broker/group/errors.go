@@ -1,6 +1,10 @@
 package group
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/loghaul/loghaul/broker/statelog"
+)
 
 // What a request about a group can fail with. The handlers turn each into Kafka's code of that meaning.
 var (
@@ -33,7 +37,7 @@ var (
 	// ErrTooLarge says that an assignment is larger than one record of the log may be.
 	ErrTooLarge = errors.New("the assignment is too large to be stored")
 	// ErrProducerFenced says that a newer producer has taken over the transactional id.
-	ErrProducerFenced = errors.New("a newer producer has this transactional id now")
+	ErrProducerFenced = statelog.ErrProducerFenced
 	// ErrTxnEnding says that the producer's transaction is being ended: try again when it has.
 	ErrTxnEnding = errors.New("the transaction is being ended")
 	// ErrUnstable says that a transaction that has not ended may move this offset.
@@ -55,7 +59,7 @@ var (
 	// ErrSubscribed says that members read the topic whose offsets were to be deleted.
 	ErrSubscribed = errors.New("the group's members subscribe to the topic")
 	// ErrStopped says that the broker is going down: come back when it is up again.
-	ErrStopped = errors.New("the groups are no longer kept: the broker is going down")
+	ErrStopped = statelog.ErrStopped
 	// ErrNotStored says that the state could not be made durable because the disk is full or has failed.
-	ErrNotStored = errors.New("group state could not be stored")
+	ErrNotStored = statelog.ErrNotStored
 )

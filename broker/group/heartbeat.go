@@ -72,7 +72,7 @@ func (g *group) leave(l Leaver) error {
 	if err != nil {
 		return err
 	}
-	g.c.cfg.Logger.Info("member left", "group", g.id, "member", m.id, "reason", l.Reason)
+	g.c.cfg.Logger.Info("member left", "group", g.id, m.who(), "reason", l.Reason)
 	g.drop(m, ErrUnknownMember)
 	return nil
 }

@@ -2,9 +2,11 @@ package group
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
+
+	"github.com/loghaul/loghaul/broker/statelog"
+	"github.com/loghaul/loghaul/internal/record"
 )
 
 // keep forgets what has expired and keeps the log small, until ctx ends.
@@ -19,9 +21,9 @@ func (c *Coordinator) keep(ctx context.Context) error {
 			for _, g := range c.all() {
 				c.expire(g)
 			}
-		case <-c.writer.rewrite:
+		case <-c.writer.Due():
 			if err := c.rewrite(ctx); err != nil && ctx.Err() == nil {
-				c.cfg.Logger.Warn("could not shorten the groups' log; trying again when it has grown", "topic", Topic, "err", err)
+				c.cfg.Logger.Warn("could not shorten the groups' log; trying again when it has grown", "topic", Topic, "error", err)
 			}
 		}
 	}
@@ -38,15 +40,18 @@ func (c *Coordinator) expire(g *group) {
 	g.lingers = false
 	var gone []Partition
 	for at, p := range g.offsets {
-		if p.inFlight == 0 && p.pending == 0 && g.expired(at, p.now, time.Now()) {
+		if p.inFlight == 0 && p.pending == 0 && g.expired(at, p.now, c.cfg.Now()) {
 			gone = append(gone, at)
 		}
 	}
 	over := g.state == Empty && len(g.given) == 0 && len(gone) == len(g.offsets)
 	if err := g.erase(gone, over, nil); err != nil {
-		c.cfg.Logger.Warn("could not forget expired offsets", "group", g.id, "err", err)
+		c.cfg.Logger.Warn("could not forget expired offsets", "group", g.id, "error", err)
 	}
 }
+
+// firstYear is when the first batches of today's format were written: an earlier time is that of a clock that was not set.
+const firstYear = 2017
 
 // expired says whether one offset has outlived its use: with no member left, counted from when the last
 // left; while others are read, from the commit, if nobody subscribes to the topic any more.
@@ -64,6 +69,9 @@ func (g *group) expired(at Partition, v Committed, now time.Time) bool {
 	case g.state != Stable || g.topics == nil || g.topics[at.Topic]:
 		return false
 	}
+	if since.Year() < firstYear && now.Year() >= firstYear {
+		return false // the clock was not set: how old it is nobody knows
+	}
 	if !v.Expire.IsZero() {
 		return !now.Before(v.Expire)
 	}
@@ -74,12 +82,12 @@ func (g *group) expired(at Partition, v Committed, now time.Time) bool {
 // is one, is called when that is durable and takes no lock.
 func (g *group) erase(gone []Partition, all bool, done func(error)) error {
 	g.lingers = g.lingers && !all
-	var entries []entry
+	var entries []statelog.Entry
 	for _, at := range gone {
-		entries = append(entries, entry{offsetKey(g.id, at), nil})
+		entries = append(entries, entry(offsetKey(g.id, at), nil))
 	}
 	if all && g.stored != nil {
-		entries = append(entries, entry{metadataKey(g.id), nil})
+		entries = append(entries, entry(metadataKey(g.id), nil))
 	}
 	if all {
 		entries = append(entries, g.rosterTombstones()...)
@@ -90,7 +98,7 @@ func (g *group) erase(gone []Partition, all bool, done func(error)) error {
 		}
 		return nil
 	}
-	if err := g.c.writer.append(entries, done); err != nil {
+	if err := g.c.writer.Append(entries, done); err != nil {
 		return err
 	}
 	for _, at := range gone {
@@ -106,37 +114,21 @@ func (g *group) erase(gone []Partition, all bool, done func(error)) error {
 	return nil
 }
 
-// rewrite writes all live state anew at the log's end, waits until it is durable and lets go of what
-// lies before. A crash at any point leaves either the old records, or the old and some of the new, or
-// the new: each reads back as the same state, because the last record of a key counts.
+// rewrite writes all live state anew at the log's end and lets go of what lies before. A group that comes meanwhile has
+// all its records behind.
 func (c *Coordinator) rewrite(ctx context.Context) error {
-	start, began := c.writer.end(), time.Now()
-	live := int64(0)
-	defer func() { c.writer.restarted(live) }() // a failed attempt waits for as much growth as a good one
-	var last chan error
-	for _, g := range c.all() { // a group that comes later has all its records behind start
-		n, done, err := c.rewriteGroup(g)
-		if err != nil {
-			return err
-		}
-		if done != nil {
-			last = done
-		}
-		live += n
-	}
-	if last != nil {
-		select {
-		case err := <-last: // promises are kept in order, so all before are durable too
-			if err != nil {
+	began := time.Now()
+	live, err := c.writer.Rewrite(ctx, func(add func(record.Producer, []statelog.Entry) error) error {
+		for _, g := range c.all() {
+			if err := c.rewriteGroup(g, add); err != nil {
 				return err
 			}
-		case <-ctx.Done():
-			return errors.New("going down")
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("writing the live state anew: %w", err)
 	}
-	if err := c.log.DropBefore(start); err != nil {
-		return fmt.Errorf("dropping what lies before offset %d: %w", start, err)
-	}
-	c.cfg.Logger.Debug("groups' log written anew", "topic", Topic, "before", int64(start), "live_bytes", live, "took", time.Since(began))
+	c.cfg.Logger.Debug("groups' log written anew", "topic", Topic, "live_bytes", live, "took", time.Since(began))
 	return nil
 }

@@ -16,38 +16,18 @@ import (
 func (c *Coordinator) Load(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var reader record.Reader
-	var bad, bytes int64
-	err := c.log.Replay(ctx, func(batch []byte) error {
-		h, err := record.ParseHeader(batch)
-		if err != nil {
-			return err
-		}
-		if !record.CheckCRC(batch) {
-			return fmt.Errorf("the batch at offset %d has a bad checksum", h.BaseOffset)
-		}
-		bytes += int64(h.Size())
-		c.writer.mu.end = h.NextOffset()
-		read := c.read
-		if h.Control() {
-			read = c.readMarker
-		}
-		return reader.Read(batch, c.cfg.MaxRecord+batchBytes, func(rec *record.Record) error {
-			if err := read(h, rec); err != nil {
-				bad++
-				c.cfg.Logger.Warn("passing over a record of the groups' log", "topic", Topic, "offset", int64(rec.Offset), "err", err)
-			}
-			return nil
-		})
+	bad := 0
+	err := c.writer.Load(ctx, c.cfg.MaxRecord, c.read, func(at record.Offset, err error) {
+		bad++
+		c.cfg.Logger.Warn("passing over a record of the groups' log", "topic", Topic, "offset", int64(at), "error", err)
 	})
 	if err != nil {
-		return fmt.Errorf("reading the groups back from %s: %w", Topic, err)
+		return fmt.Errorf("loading the groups: %w", err)
 	}
 	for _, g := range c.mu.groups {
 		g.wakeUp(c)
 	}
-	c.writer.mu.grown = bytes
-	c.cfg.Logger.Debug("groups loaded", "groups", len(c.mu.groups), "bytes", bytes, "passed_over", bad)
+	c.cfg.Logger.Debug("groups loaded", "groups", len(c.mu.groups), "passed_over", bad)
 	return nil
 }
 

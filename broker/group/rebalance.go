@@ -74,7 +74,7 @@ func (g *group) beginEmpty() {
 		return // never was a generation that anyone was told to be durable
 	}
 	if err := g.store(nil, nil); err != nil {
-		g.c.cfg.Logger.Warn("could not store that a group is empty", "group", g.id, "err", err)
+		g.c.cfg.Logger.Warn("could not store that a group is empty", "group", g.id, "error", err)
 	}
 }
 
@@ -137,7 +137,7 @@ func (g *group) tick() {
 	gone := 0
 	for _, m := range g.inOrder() {
 		if !m.waits() && !now.Before(m.deadline) {
-			g.c.cfg.Logger.Info("member removed: no heartbeat within its session", "group", g.id, "member", m.id, "session", m.session)
+			g.c.cfg.Logger.Info("member removed: no heartbeat within its session", "group", g.id, m.who(), "session", m.session)
 			g.drop(m, ErrUnknownMember)
 			gone++
 		}
@@ -145,7 +145,7 @@ func (g *group) tick() {
 	if !g.syncEnd.IsZero() && !now.Before(g.syncEnd) {
 		g.syncEnd = time.Time{}
 		for id := range g.unsynced {
-			g.c.cfg.Logger.Info("member removed: it joined and did not ask for its assignment", "group", g.id, "member", id)
+			g.c.cfg.Logger.Info("member removed: it joined and did not ask for its assignment", "group", g.id, g.members[id].who())
 			g.drop(g.members[id], ErrUnknownMember)
 			gone++
 		}

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/loghaul/loghaul/broker/statelog"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -38,7 +39,7 @@ func TestOffsetsOutliveTheLastMemberForTheRetention(t *testing.T) {
 			t.Fatalf("after the retention the group is %s, want it gone", s)
 		}
 		again := &Coordinator{cfg: c.cfg, log: log.crashed(always), deadlines: newDeadlines()}
-		again.writer = newWriter(again.log, 1)
+		again.writer = statelog.NewWriter(statelog.Config{Name: Topic, Limit: 1}, again.log)
 		again.mu.groups = map[ID]*group{}
 		if err := again.Load(t.Context()); err != nil || len(again.List()) != 0 {
 			t.Fatalf("a restart brings back %v, %v", again.List(), err)

@@ -3,41 +3,33 @@ package group
 import (
 	"slices"
 
+	"github.com/loghaul/loghaul/broker/statelog"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
 // stretch is what is appended on behalf of one producer, or of none.
 type stretch struct {
 	as      record.Producer
-	entries []entry
+	entries []statelog.Entry
 }
 
 // rewriteGroup appends one group's live state, as the log has it: what is in flight included, since the
 // record that carries it may lie before the cut. No marker can come in between, so what is written for
 // an open transaction lies before its end.
-func (c *Coordinator) rewriteGroup(g *group) (size int64, done chan error, err error) {
+func (c *Coordinator) rewriteGroup(g *group, add func(record.Producer, []statelog.Entry) error) error {
 	g.mu.Lock()
 	defer c.release(g)
 	if g.state == Dead {
-		return 0, nil, nil
+		return nil
 	}
 	c.txns.Lock()
 	defer c.txns.Unlock()
-	live := g.live()
-	for i, s := range live {
-		for _, e := range s.entries {
-			size += int64(len(e.key) + len(e.value))
-		}
-		var answer func(error)
-		if i == len(live)-1 {
-			done = make(chan error, 1)
-			answer = func(err error) { done <- err } // has room for it: this is the only answer
-		}
-		if _, err := c.writer.appendAs(s.as, s.entries, answer); err != nil {
-			return 0, nil, err
+	for _, s := range g.live() {
+		if err := add(s.as, s.entries); err != nil {
+			return err
 		}
 	}
-	return size, done, nil
+	return nil
 }
 
 // live is the group's state in the order in which it has to be read back: of two commits of one partition
@@ -64,11 +56,11 @@ func (g *group) live() []stretch {
 	}
 	own := stretch{as: record.NoProducer}
 	if g.stored != nil {
-		own.entries = append(own.entries, entry{metadataKey(g.id), g.stored})
+		own.entries = append(own.entries, entry(metadataKey(g.id), g.stored))
 	}
 	own.entries = append(own.entries, g.rosterEntries()...)
 	for at, v := range plain {
-		own.entries = append(own.entries, entry{offsetKey(g.id, at), offsetValue(v)})
+		own.entries = append(own.entries, entry(offsetKey(g.id, at), offsetValue(v)))
 	}
 	var list []stretch
 	list = append(list, g.pendings(open, func(at Partition, v Committed) bool { return v.log < plain[at].log })...)
@@ -100,7 +92,7 @@ func (g *group) pendings(open []*openTxn, want func(Partition, Committed) bool) 
 			list = append(list, stretch{as: p.as})
 		}
 		s := &list[len(list)-1]
-		s.entries = append(s.entries, entry{offsetKey(g.id, p.at), offsetValue(p.to)})
+		s.entries = append(s.entries, entry(offsetKey(g.id, p.at), offsetValue(p.to)))
 	}
 	return list
 }

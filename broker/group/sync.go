@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/loghaul/loghaul/broker/statelog"
 )
 
 // SyncRequest asks for a member's assignment; the leader's brings all of them.
@@ -154,7 +156,7 @@ func (g *group) assign(list []Assignment) {
 func (g *group) assigned(shares map[MemberID][]byte, err error) {
 	g.storing = false
 	if err != nil {
-		g.c.cfg.Logger.Warn("could not store a group's assignment", "group", g.id, "generation", g.generation, "err", err)
+		g.c.cfg.Logger.Warn("could not store a group's assignment", "group", g.id, "generation", g.generation, "error", err)
 		g.failSyncs(err)
 		g.rebalance()
 		return
@@ -178,7 +180,7 @@ func (g *group) store(shares map[MemberID][]byte, done func(error)) error {
 	if len(value) > g.c.cfg.MaxRecord {
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(value), g.c.cfg.MaxRecord)
 	}
-	if err := g.c.writer.append([]entry{{metadataKey(g.id), value}}, done); err != nil {
+	if err := g.c.writer.Append([]statelog.Entry{{Key: metadataKey(g.id), Value: value}}, done); err != nil {
 		return err
 	}
 	g.c.use.members.Add(int64(len(value) - len(g.stored)))

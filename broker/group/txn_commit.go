@@ -103,7 +103,7 @@ func (g *group) commitTxn(r TxnCommitRequest, done chan error) error {
 	}
 	t.producer.Epoch = max(t.producer.Epoch, r.Epoch)
 	as := record.Producer{ID: r.ProducerID, Epoch: r.Epoch, Sequence: -1}
-	last, err := g.c.writer.appendAs(as, entriesOf(g.id, moves), func(err error) { done <- err }) // has room for it
+	last, err := g.c.writer.AppendAs(as, entriesOf(g.id, moves), func(err error) { done <- err }) // has room for it
 	if err != nil {
 		return err
 	}
@@ -177,6 +177,9 @@ func (c *Coordinator) CompleteTxn(ctx context.Context, producerID int64, epoch i
 	}
 }
 
+// markerBytes is about what a transaction's marker takes in the log.
+const markerBytes = 78
+
 // markTxn writes the marker; settled is called when its outcome shows, or may never show.
 func (c *Coordinator) markTxn(producerID int64, epoch int16, commit bool, settled func(error)) error {
 	c.txns.Lock()
@@ -189,8 +192,8 @@ func (c *Coordinator) markTxn(producerID int64, epoch int16, commit bool, settle
 	for g, t := range c.txns.byProducer[producerID] {
 		list = append(list, ended{g, t})
 	}
-	marker := record.Producer{ID: producerID, Epoch: epoch, Sequence: -1}
-	err := c.writer.mark(marker, commit, func(err error) {
+	put := func() (record.Offset, error) { return c.log.AppendMarker(producerID, epoch, commit) }
+	err := c.writer.AppendWith(put, markerBytes, func(err error) {
 		if err == nil {
 			for _, e := range list {
 				c.settleTxn(e.g, e.t)

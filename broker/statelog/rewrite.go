@@ -13,15 +13,16 @@ func (w *Writer) Due() <-chan struct{} { return w.rewrite }
 // Rewrite lets live append all live state anew, a call of append for each piece, waits until that is durable and drops
 // what lies before. A piece is appended under the room's lock over it, so that it is no older than the log. After a
 // failure it is due again when the log has grown as much once more.
-func (w *Writer) Rewrite(ctx context.Context, live func(add func(entries []Entry) error) error) (bytes int64, err error) {
+func (w *Writer) Rewrite(ctx context.Context, live func(add func(as record.Producer, entries []Entry) error) error) (bytes int64, err error) {
 	defer func() { w.restarted(bytes) }()
 	start := w.end()
 	durable := make(chan error, 1)
-	err = live(func(entries []Entry) error {
+	err = live(func(as record.Producer, entries []Entry) error {
 		for _, e := range entries {
 			bytes += int64(len(e.Key) + len(e.Value))
 		}
-		return w.Append(entries, nil)
+		_, err := w.AppendAs(as, entries, nil)
+		return err
 	})
 	if err != nil {
 		return bytes, err
@@ -63,9 +64,10 @@ func (w *Writer) restarted(live int64) {
 	}
 }
 
-// Load calls f with every record of the log, oldest first. It is called once, before Run and the first Append. f's error
-// is told to passed and the record passed over; a damaged batch is an error that names it. maxRecord bounds one record.
-func (w *Writer) Load(ctx context.Context, maxRecord int, f func(*record.Record) error, passed func(record.Offset, error)) error {
+// Load calls f with every record of the log, oldest first, and the header of its batch; control records are among them.
+// It is called once, before Run and the first Append. f's error is told to passed and the record passed over; a damaged
+// batch is an error that names it. maxRecord bounds one record.
+func (w *Writer) Load(ctx context.Context, maxRecord int, f func(record.Header, *record.Record) error, passed func(record.Offset, error)) error {
 	var reader record.Reader
 	err := w.log.Replay(ctx, func(batch []byte) error {
 		h, err := record.ParseHeader(batch)
@@ -77,11 +79,8 @@ func (w *Writer) Load(ctx context.Context, maxRecord int, f func(*record.Record)
 		}
 		w.mu.grown += int64(h.Size())
 		w.mu.end = h.NextOffset()
-		if h.Control() {
-			return nil
-		}
 		return reader.Read(batch, maxRecord+batchBytes, func(rec *record.Record) error {
-			if err := f(rec); err != nil {
+			if err := f(h, rec); err != nil {
 				passed(rec.Offset, err)
 			}
 			return nil

@@ -94,6 +94,8 @@ func open(t *testing.T, limit int64, log *memLog, story func(t *testing.T, w *Wr
 
 func entry(key, value string) []Entry { return []Entry{{Key: []byte(key), Value: []byte(value)}} }
 
+type adder = func(record.Producer, []Entry) error
+
 func TestAnswersComeInOrderWhenTheDiskHasIt(t *testing.T) {
 	log := newMemLog()
 	open(t, 1<<20, log, func(t *testing.T, w *Writer, _ func()) {
@@ -169,7 +171,7 @@ func TestLargeStateIsWrittenInSeveralBatchesAndReadBack(t *testing.T) {
 		}
 		var keys []string
 		again := NewWriter(Config{Name: "state"}, log)
-		err := again.Load(t.Context(), 1<<20, func(rec *record.Record) error {
+		err := again.Load(t.Context(), 1<<20, func(_ record.Header, rec *record.Record) error {
 			if string(rec.Key) == "gone" && rec.Value != nil {
 				t.Error("the tombstone has a value")
 			}
@@ -192,7 +194,7 @@ func TestARewriteOfNothingWaitsForTheDiskToo(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		go func() {
-			_, err := w.Rewrite(t.Context(), func(func([]Entry) error) error { return nil })
+			_, err := w.Rewrite(t.Context(), func(adder) error { return nil })
 			done <- err
 		}()
 		synctest.Wait()
@@ -222,7 +224,7 @@ func TestARewriteDropsTheOldOnlyWhenTheNewIsDurable(t *testing.T) {
 		log.gate = make(chan struct{})
 		done := make(chan error, 1)
 		go func() {
-			_, err := w.Rewrite(t.Context(), func(add func([]Entry) error) error { return add(entry("k", "v")) })
+			_, err := w.Rewrite(t.Context(), func(add adder) error { return add(record.NoProducer, entry("k", "v")) })
 			done <- err
 		}()
 		synctest.Wait()
@@ -233,12 +235,88 @@ func TestARewriteDropsTheOldOnlyWhenTheNewIsDurable(t *testing.T) {
 		if err := <-done; err != nil || log.start != 3 {
 			t.Fatalf("%v, start %d, want 3", err, log.start)
 		}
-		_, err := w.Rewrite(t.Context(), func(func([]Entry) error) error { return nil }) // nothing is live any more
+		_, err := w.Rewrite(t.Context(), func(adder) error { return nil }) // nothing is live any more
 		if err != nil || log.start != 4 {
 			t.Fatalf("%v, start %d, want 4", err, log.start)
 		}
-		if _, err := w.Rewrite(t.Context(), func(func([]Entry) error) error { return errors.New("no") }); err == nil || log.start != 4 {
+		if _, err := w.Rewrite(t.Context(), func(adder) error { return errors.New("no") }); err == nil || log.start != 4 {
 			t.Fatalf("%v, start %d: what is live was not written, and the old was dropped", err, log.start)
+		}
+	})
+}
+
+func TestWhoAsksAfterTheDiskHasItIsAnsweredAtOnce(t *testing.T) {
+	log := newMemLog()
+	open(t, 1<<20, log, func(t *testing.T, w *Writer, _ func()) {
+		log.gate = make(chan struct{})
+		last, err := w.AppendAs(record.NoProducer, entry("k", "v"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answered := 0
+		after := func(err error) {
+			if answered++; err != nil {
+				t.Error(err)
+			}
+		}
+		if err := w.After(last, after); err != nil || answered != 0 {
+			t.Fatalf("%v, %d answers before the disk had it", err, answered)
+		}
+		close(log.gate)
+		synctest.Wait()
+		if answered != 1 {
+			t.Fatalf("%d answers when the disk had it", answered)
+		}
+		if err := w.After(last, after); err != nil || answered != 2 {
+			t.Fatalf("%v, %d answers, and the disk has it long since", err, answered)
+		}
+	})
+}
+
+func TestWhatARoomAppendsItselfIsCountedAndAnswered(t *testing.T) {
+	log := newMemLog()
+	open(t, 100, log, func(t *testing.T, w *Writer, _ func()) {
+		var got []int
+		if err := w.Append(entry("k", "v"), func(error) { got = append(got, 0) }); err != nil {
+			t.Fatal(err)
+		}
+		put := func() (record.Offset, error) { return 9, nil }
+		if err := w.AppendWith(put, 200, func(error) { got = append(got, 1) }); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if !slices.Equal(got, []int{0, 1}) {
+			t.Fatalf("answered in the order %v", got)
+		}
+		select {
+		case <-w.Due():
+		default:
+			t.Fatal("200 bytes did not count")
+		}
+		if _, err := w.Rewrite(t.Context(), func(adder) error { return nil }); err != nil || log.start != 10 {
+			t.Fatalf("%v, the log begins at %d, want 10: what the room appended is old too", err, log.start)
+		}
+	})
+}
+
+func TestAFencedProducerIsNoFailureOfTheDisk(t *testing.T) {
+	log := newMemLog()
+	open(t, 1<<20, log, func(t *testing.T, w *Writer, _ func()) {
+		log.refuse = ErrProducerFenced
+		as := record.Producer{ID: 7, Sequence: -1}
+		if _, err := w.AppendAs(as, entry("k", "v"), nil); !errors.Is(err, ErrProducerFenced) || errors.Is(err, ErrNotStored) {
+			t.Errorf("an append: %v", err)
+		}
+		err := w.AppendWith(func() (record.Offset, error) { return 0, log.refuse }, 78, func(error) { t.Error("answered") })
+		if !errors.Is(err, ErrProducerFenced) || errors.Is(err, ErrNotStored) {
+			t.Errorf("an append of the room's own: %v", err)
+		}
+		log.refuse = nil
+		if _, err := w.AppendAs(as, entry("k", "v"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if h, err := record.ParseHeader(log.batches[0]); err != nil || !h.Transactional() || h.ProducerID != 7 {
+			t.Errorf("stored as %+v, %v: want it in the producer's transaction", h, err)
 		}
 	})
 }

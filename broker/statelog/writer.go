@@ -2,6 +2,7 @@ package statelog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type Writer struct {
 		waiting []promise
 		closed  bool          // Run has ended
 		end     record.Offset // after the last batch known
+		durable record.Offset // the last offset that an answer was given for
 		grown   int64         // bytes appended since the last rewrite
 		live    int64         // bytes of the last rewrite
 	}
@@ -46,6 +48,7 @@ type promise struct {
 // NewWriter makes a Writer over a log, which the caller opens before and closes after. It starts nothing.
 func NewWriter(cfg Config, log Log) *Writer {
 	w := &Writer{cfg: cfg, log: log, wake: make(chan struct{}, 1), rewrite: make(chan struct{}, 1)}
+	w.mu.durable = -1
 	w.builders.New = func() any { return record.NewBuilder(512) }
 	return w
 }
@@ -54,9 +57,16 @@ func NewWriter(cfg Config, log Log) *Writer {
 // goroutine, when the last is durable (nil) or may never be (ErrNotStored, ErrStopped); after an error here it is not
 // called. Calls of done come in the order of the appends.
 func (w *Writer) Append(entries []Entry, done func(error)) error {
+	_, err := w.AppendAs(record.NoProducer, entries, done)
+	return err
+}
+
+// AppendAs is Append in the transaction of a producer, unless that is record.NoProducer; it returns the offset of the
+// last record that was appended, with an error too: -1 says that none was. ErrProducerFenced: see Log.
+func (w *Writer) AppendAs(p record.Producer, entries []Entry, done func(error)) (last record.Offset, err error) {
 	b := w.builders.Get().(*record.Builder)
 	defer w.builders.Put(b)
-	var last record.Offset
+	last = -1
 	for len(entries) > 0 {
 		b.Reset()
 		n := 0
@@ -68,39 +78,78 @@ func (w *Writer) Append(entries []Entry, done func(error)) error {
 			}
 			n++
 		}
-		var err error
-		if last, err = w.appendBatch(b); err != nil {
-			return fmt.Errorf("%w: %w", ErrNotStored, err)
+		at, err := w.appendBatch(b, p)
+		if err != nil {
+			return last, notStored(err)
 		}
-		entries = entries[n:]
+		last, entries = at, entries[n:]
 	}
 	if done != nil {
-		return w.promise(promise{last, done})
+		return last, w.promise(promise{last, done})
 	}
-	return nil
+	return last, nil
 }
 
-func (w *Writer) appendBatch(b *record.Builder) (record.Offset, error) {
+// notStored says that an append failed because of the disk, unless it was refused to a fenced producer.
+func notStored(err error) error {
+	if errors.Is(err, ErrProducerFenced) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotStored, err)
+}
+
+func (w *Writer) appendBatch(b *record.Builder, p record.Producer) (record.Offset, error) {
 	now := time.Now().UnixMilli()
-	batch, err := b.Seal(nil, record.NoProducer, record.None, now, now)
+	batch, err := b.Seal(nil, p, record.None, now, now)
 	if err != nil {
 		return 0, fmt.Errorf("sealing a batch of %s: %w", w.cfg.Name, err)
+	}
+	if p.ID >= 0 {
+		record.SetTransactional(batch)
 	}
 	_, last, err := w.log.Append(batch)
 	if err != nil {
 		return 0, fmt.Errorf("appending to %s: %w", w.cfg.Name, err)
 	}
+	w.grew(last, len(batch))
+	return last, nil
+}
+
+// AppendWith lets the room append about that many bytes itself, in a form of its own; put returns the offset of the last
+// record. done is called as by Append.
+func (w *Writer) AppendWith(put func() (last record.Offset, err error), bytes int, done func(error)) error {
+	last, err := put()
+	if err != nil {
+		return notStored(fmt.Errorf("appending to %s: %w", w.cfg.Name, err))
+	}
+	w.grew(last, bytes)
+	return w.promise(promise{last, done})
+}
+
+// grew counts what was appended up to an offset.
+func (w *Writer) grew(last record.Offset, bytes int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mu.end = max(w.mu.end, last+1)
-	w.mu.grown += int64(len(batch))
+	w.mu.grown += int64(bytes)
 	if w.mu.grown > max(w.cfg.Limit, 2*w.mu.live) {
 		select {
 		case w.rewrite <- struct{}{}:
 		default: // it is due already
 		}
 	}
-	return last, nil
+}
+
+// After calls done when what was appended up to an offset is durable, at once if that is known.
+func (w *Writer) After(last record.Offset, done func(error)) error {
+	w.mu.Lock()
+	known := last <= w.mu.durable
+	w.mu.Unlock()
+	if known {
+		done(nil)
+		return nil
+	}
+	return w.promise(promise{last, done})
 }
 
 // promise queues an answer. The queue holds at most one for each request that is being served.
@@ -147,7 +196,16 @@ func (w *Writer) settle(ctx context.Context, list []promise) {
 			err = ErrStopped
 		} else if err != nil {
 			err = fmt.Errorf("%w: waiting for %s to be durable: %w", ErrNotStored, w.cfg.Name, err)
+		} else {
+			w.kept(p.last)
 		}
 		p.done(err)
 	}
+}
+
+// kept notes that what was appended up to an offset is durable.
+func (w *Writer) kept(last record.Offset) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mu.durable = max(w.mu.durable, last)
 }

@@ -97,7 +97,7 @@ func (c *Coordinator) endOne(ctx context.Context, t *transaction) {
 	t.warned = true
 	t.mu.Unlock()
 	if first {
-		c.cfg.Logger.Warn("could not end a transaction everywhere; trying again until it is done", "transactional_id", string(t.id), "err", err)
+		c.cfg.Logger.Warn("could not end a transaction everywhere; trying again until it is done", "transactional_id", string(t.id), "error", err)
 	}
 	c.ending.later(t)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/loghaul/loghaul/broker/statelog"
+	"github.com/loghaul/loghaul/internal/record"
 )
 
 // now is the wall clock in ms since 1970, as everything here is stored.
@@ -30,7 +31,7 @@ func (c *Coordinator) keep(ctx context.Context) error {
 			}
 		case <-c.writer.Due():
 			if err := c.rewrite(ctx); err != nil && ctx.Err() == nil {
-				c.cfg.Logger.Warn("could not shorten the transactions' log; trying again when it has grown", "topic", Topic, "err", err)
+				c.cfg.Logger.Warn("could not shorten the transactions' log; trying again when it has grown", "topic", Topic, "error", err)
 			}
 		}
 	}
@@ -45,7 +46,7 @@ func (c *Coordinator) abortLate(t *transaction) {
 	}
 	who := t.producer
 	if p := t.fence(); p.err != nil {
-		c.cfg.Logger.Warn("could not abort a transaction that timed out; trying again", "transactional_id", string(t.id), "err", p.err)
+		c.cfg.Logger.Warn("could not abort a transaction that timed out; trying again", "transactional_id", string(t.id), "error", p.err)
 		return
 	}
 	c.cfg.Logger.Info("aborted a transaction that timed out", "transactional_id", string(t.id), "timeout", t.timeout,
@@ -60,7 +61,7 @@ func (c *Coordinator) expire(t *transaction) {
 		return
 	}
 	if err := c.writer.Append([]statelog.Entry{{Key: encodeKey(t.id)}}, nil); err != nil {
-		c.cfg.Logger.Warn("could not forget a transactional id that nobody uses", "transactional_id", string(t.id), "err", err)
+		c.cfg.Logger.Warn("could not forget a transactional id that nobody uses", "transactional_id", string(t.id), "error", err)
 		return
 	}
 	c.bury(t)
@@ -70,7 +71,7 @@ func (c *Coordinator) expire(t *transaction) {
 // all its records behind.
 func (c *Coordinator) rewrite(ctx context.Context) error {
 	began := time.Now()
-	bytes, err := c.writer.Rewrite(ctx, func(add func([]statelog.Entry) error) error {
+	bytes, err := c.writer.Rewrite(ctx, func(add func(record.Producer, []statelog.Entry) error) error {
 		for _, t := range c.all() {
 			if err := t.rewrite(add); err != nil {
 				return err
@@ -85,11 +86,11 @@ func (c *Coordinator) rewrite(ctx context.Context) error {
 	return nil
 }
 
-func (t *transaction) rewrite(add func([]statelog.Entry) error) error {
+func (t *transaction) rewrite(add func(record.Producer, []statelog.Entry) error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.state == Dead || t.producer == nobody {
 		return nil
 	}
-	return add([]statelog.Entry{{Key: encodeKey(t.id), Value: encodeValue(t)}})
+	return add(record.NoProducer, []statelog.Entry{{Key: encodeKey(t.id), Value: encodeValue(t)}})
 }

@@ -17,7 +17,7 @@ func (c *Coordinator) Load(ctx context.Context) error {
 	bad := 0
 	err := c.writer.Load(ctx, maxRecord, c.read, func(at record.Offset, err error) {
 		bad++
-		c.cfg.Logger.Warn("passing over a record of the transactions' log", "topic", Topic, "offset", int64(at), "err", err)
+		c.cfg.Logger.Warn("passing over a record of the transactions' log", "topic", Topic, "offset", int64(at), "error", err)
 	})
 	if err != nil {
 		return fmt.Errorf("loading the transactions: %w", err)
@@ -43,7 +43,10 @@ func (c *Coordinator) Load(ctx context.Context) error {
 }
 
 // read takes one record: the last of an id counts.
-func (c *Coordinator) read(rec *record.Record) error {
+func (c *Coordinator) read(h record.Header, rec *record.Record) error {
+	if h.Control() {
+		return nil
+	}
 	id, err := decodeKey(rec.Key)
 	if err != nil {
 		return err
