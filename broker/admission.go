@@ -85,7 +85,7 @@ func (s *server) newConnection(raw net.Conn, d *door) *connection {
 	}
 	_ = raw.Close()
 	s.metrics.closed.WithLabelValues(limit).Inc()
-	s.log.warn("refused a connection: "+limit+" are open", "peer", c.peer.Remote, "listener", d.name, "max", most)
+	s.log.warn("refused a connection: "+limit+" are open", c.session.Peer().Who(), "listener", d.name, "max", most)
 	return nil
 }
 
@@ -99,6 +99,7 @@ func (s *server) enter(c *connection) (limit string, most int64) {
 	s.mu.open[c] = struct{}{}
 	s.mu.byPeer[c.peer.IP]++
 	s.mu.byDoor[c.door]++
+	s.metrics.connected.Inc()
 	s.metrics.connections.Inc()
 	return "", 0
 }

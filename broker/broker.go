@@ -10,14 +10,18 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/loghaul/loghaul/broker/clock"
 	"github.com/loghaul/loghaul/broker/commitlog"
+	"github.com/loghaul/loghaul/broker/diskroom"
 	"github.com/loghaul/loghaul/broker/group"
 	"github.com/loghaul/loghaul/broker/handle"
 	"github.com/loghaul/loghaul/broker/topics"
 	"github.com/loghaul/loghaul/broker/txn"
 	"github.com/loghaul/loghaul/internal/datadir"
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
 // Broker serves one data folder. Make it with New, then Run it once.
@@ -25,6 +29,9 @@ type Broker struct {
 	cfg      Config
 	settings *topics.Settings
 	metrics  *metrics
+	stage    stage
+	clock    *clock.Clock                  // set by Run
+	room     atomic.Pointer[diskroom.Room] // nil until the topics are open
 	ready    chan struct{}
 	addr     string // set before ready is closed
 	addrs    []string
@@ -40,11 +47,17 @@ func New(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(cfg.Registry)
+	m, err := newMetrics(cfg.Registry, cfg.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("registering the broker's metrics: %w", err)
 	}
-	return &Broker{cfg: cfg, settings: settings, metrics: m, ready: make(chan struct{})}, nil
+	b := &Broker{cfg: cfg, settings: settings, metrics: m, ready: make(chan struct{})}
+	if cfg.Registry != nil {
+		if err := cfg.Registry.Register(newRoomMetrics(&b.room)); err != nil {
+			return nil, fmt.Errorf("registering the disk's metrics: %w", err)
+		}
+	}
+	return b, nil
 }
 
 // Ready is closed once the broker serves.
@@ -78,21 +91,29 @@ func (b *Broker) Run(ctx context.Context) error {
 		return err
 	}
 	defer held.Close()
+	b.stage.enter(phaseRecovering)
+	defer b.stage.enter(phaseEnded)
 	s, err := b.listen(ctx) // first, so that a busy port changes nothing on the disk; clients wait in the backlog
 	if err != nil {
 		return err
 	}
 	defer s.closeListeners()
-	id, err := begin(b.cfg.Data, b.cfg.ClusterID, b.cfg.Logger)
+	id, err := begin(b.cfg.Disk, b.cfg.Data, b.cfg.ClusterID, b.cfg.Logger)
 	if err != nil {
 		return err
 	}
-	syncer := commitlog.NewSyncer(commitlog.SyncerConfig{Observe: b.metrics.synced})
+	syncers, release := b.syncerConfig()
+	defer release()
+	syncer := commitlog.NewSyncer(syncers)
 	syncing, stopSyncing := context.WithCancel(context.WithoutCancel(ctx))
 	var tasks sync.WaitGroup
 	tasks.Go(func() { _ = syncer.Run(syncing) }) // never fails; ends when told to
-	t, err := topics.Open(topics.Config{Dir: b.cfg.Data, Settings: b.settings, Syncer: syncer, LeaderEpoch: id.epoch, Logger: b.cfg.Logger, Cut: b.cut()})
+	b.clock = clock.New(clock.Config{Dir: b.cfg.Data, Disk: b.cfg.Disk, Logger: b.cfg.Logger})
+	began := time.Now()
+	t, err := topics.Open(topics.Config{Dir: b.cfg.Data, MostSegment: diskroom.MostSegment(b.cfg.DiskBudget), Now: b.clock.Now, Settings: b.settings, Syncer: syncer, LeaderEpoch: id.epoch, Logger: b.cfg.Logger, Cut: b.cut(), Deleted: b.metrics.deleted, Disk: b.cfg.Disk,
+		Scrub: topics.ScrubConfig{Scrubbed: b.metrics.scrubbed, Damaged: b.metrics.damaged}})
 	if err == nil {
+		b.metrics.opened(t, time.Since(began))
 		err = errors.Join(b.serve(ctx, s, id, t), t.Close())
 	}
 	stopSyncing() // after the last append
@@ -100,13 +121,29 @@ func (b *Broker) Run(ctx context.Context) error {
 	return err
 }
 
+// syncerConfig steers the group commit: on a disk that offers it, many logs are synced at once.
+func (b *Broker) syncerConfig() (cfg commitlog.SyncerConfig, release func()) {
+	cfg.Observe, release = b.metrics.synced, func() {}
+	switch d := b.cfg.Disk.(type) {
+	case disk.Real:
+		if whole := disk.OpenWhole(b.cfg.Data); whole != nil {
+			cfg.Whole, release = whole, whole.Close
+		}
+	case commitlog.WholeDisk:
+		cfg.Whole = d
+	}
+	return cfg, release
+}
+
 // cut is who hears what recovery took away: acknowledged or not, that bytes are gone is never left to a log level.
 func (b *Broker) cut() func(commitlog.Cut) {
-	if b.cfg.Recovered == nil {
-		return nil
-	}
 	var one sync.Mutex // logs are opened several at a time
 	return func(c commitlog.Cut) {
+		b.metrics.cut(c)
+		if b.cfg.Recovered == nil {
+			b.cfg.Logger.Error(c.String())
+			return
+		}
 		one.Lock()
 		defer one.Unlock()
 		fmt.Fprintln(b.cfg.Recovered, c)
@@ -115,13 +152,19 @@ func (b *Broker) cut() func(commitlog.Cut) {
 
 // serve runs the rooms and the listeners over open topics.
 func (b *Broker) serve(ctx context.Context, s *server, id identity, t *topics.Topics) error {
+	b.stage.enter(phaseLoading)
 	if idle := b.settings.Idle(); len(idle) > 0 {
 		b.cfg.Logger.Info("settings that are Kafka's but have no effect here: " + strings.Join(idle, ", "))
 	}
 	if err := createTopics(t, b.cfg.CreateTopics, b.cfg.Logger); err != nil {
 		return err
 	}
-	rooms, err := b.coordinators(ctx, t, id.epoch)
+	var coordinators handle.Coordinators
+	room, err := b.openRoom(t, func() *group.Coordinator { return coordinators.Groups })
+	if err != nil {
+		return err
+	}
+	coordinators, err = b.coordinators(ctx, t, id.epoch)
 	if err != nil {
 		return err
 	}
@@ -129,18 +172,23 @@ func (b *Broker) serve(ctx context.Context, s *server, id identity, t *topics.To
 	if err != nil {
 		return err
 	}
-	s.handlers = handle.New(handle.Config{ClusterID: id.clusterID, Topics: t, Coordinators: rooms, Users: s.security.users, Access: s.security.acl,
-		Quotas: quotas, Level: b.cfg.Level, Meter: b.metrics, Logger: b.cfg.Logger})
+	s.handlers = handle.New(handle.Config{ClusterID: id.clusterID, Topics: t, Coordinators: coordinators, Users: s.security.users, Access: s.security.acl,
+		Quotas: quotas, Level: b.cfg.Level, Meter: b.metrics, Room: room, Logger: b.cfg.Logger})
+	b.metrics.census.rooms.Store(&rooms{data: b.cfg.Data, topics: t, groups: coordinators.Groups, server: s})
+	defer b.metrics.census.rooms.Store(nil)
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	defer end()
 	failed := make(chan error, 2)
-	tasks.Go(func() { failed <- rooms.Groups.Run(life) })
-	tasks.Go(func() { failed <- rooms.Txns.Run(life) })
+	tasks.Go(func() { failed <- coordinators.Groups.Run(life) })
+	tasks.Go(func() { failed <- coordinators.Txns.Run(life) })
 	tasks.Go(func() { _ = t.Run(life) }) // never fails
+	tasks.Go(func() { _ = room.Run(life) })
 	b.addr, b.addrs = s.addr(), s.addrs()
 	b.cfg.Logger.Info("broker serves", "listen", strings.Join(said(s.doors), ", "), "data", b.cfg.Data, "topics", len(t.List()), "cluster", id.clusterID, "epoch", id.epoch)
+	b.stage.enter(phaseServing)
+	defer context.AfterFunc(ctx, func() { b.stage.enter(phaseDraining) })()
 	close(b.ready)
 	err = s.run(ctx, end)
 	end()
@@ -162,14 +210,18 @@ func (b *Broker) coordinators(ctx context.Context, t *topics.Topics, epoch int32
 		}
 	}
 	var err error
-	if c.ProducerIDs, err = txn.OpenIDs(txn.IDsConfig{Path: filepath.Join(b.cfg.Data, "producer-ids"), Floor: floor}); err != nil {
+	ids := filepath.Join(b.cfg.Data, "producer-ids")
+	if c.ProducerIDs, err = txn.OpenIDs(txn.IDsConfig{Path: ids, Disk: b.cfg.Disk, Floor: max(floor, b.kafkaProducerID(ids))}); err != nil {
 		return c, err
 	}
 	topic, err := t.Internal(group.Topic, 1, stateTopic)
+	if err == nil {
+		err = b.gather(ctx, topic)
+	}
 	if err != nil {
 		return c, err
 	}
-	c.Groups, err = group.New(b.groupConfig(t), groupsLog{topic.Partition(0).Log})
+	c.Groups, err = group.New(b.groupConfig(t), b.stateLog(topic))
 	if err != nil {
 		return c, err
 	}
@@ -202,6 +254,8 @@ func (b *Broker) groupConfig(t *topics.Topics) group.Config {
 		PatternRefresh: s.Millis("group.consumer.regex.refresh.interval.ms"),
 		Topics:         groupsTopics{t},
 		MaxMetadata:    cmp.Or(int(s.Int("offset.metadata.max.bytes")), -1), // 0 would be the default
+		RewriteBytes:   b.rewriteBytes(),
+		Now:            b.clock.Now,
 		Retention:      time.Duration(s.Int("offsets.retention.minutes")) * time.Minute,
 		RetentionCheck: s.Millis("offsets.retention.check.interval.ms"),
 		Logger:         b.cfg.Logger,

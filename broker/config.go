@@ -8,7 +8,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/loghaul/loghaul/broker/diskroom"
 	"github.com/loghaul/loghaul/broker/topics"
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -48,6 +50,16 @@ type Config struct {
 	// Recovered gets a line for each cut that the recovery of a log made, whatever level the Logger has; nil: the Logger
 	// gets it.
 	Recovered io.Writer
+	// Disk is where the files live, but for the lock of the folder [the real disk].
+	Disk disk.FS
+	// DiskBudget is how many bytes all topics may take, with their indexes; 0: the disk itself is the limit.
+	DiskBudget int64
+	// OnFull says what happens when the budget is used up: "block" refuses records and deletes only what every live group
+	// of a topic has committed, "drop-oldest" deletes the oldest segments of the largest topics [block].
+	OnFull string
+	// Claims are the sinks whose groups count as live for that; false: not known yet, and nothing is deleted meanwhile; nil:
+	// there are none.
+	Claims func() ([]SinkClaim, bool)
 	// Registry takes the metrics; nil: none are kept.
 	Registry prometheus.Registerer
 }
@@ -57,6 +69,7 @@ func (c Config) withDefaults() Config {
 	if c.ListenFlag == "" {
 		c.ListenFlag = "--broker-listen"
 	}
+	c.Disk = disk.Or(c.Disk)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -75,6 +88,9 @@ func (c Config) Validate() error {
 	}
 	if c.TLSClientCA != "" && c.TLSCert == "" {
 		errs = append(errs, errors.New("--tls-client-ca needs --tls-cert and --tls-key"))
+	}
+	if err := (diskroom.Config{Budget: c.DiskBudget, OnFull: diskroom.OnFull(c.OnFull)}).Validate(); err != nil {
+		errs = append(errs, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
 		err := topics.CheckBroker(name, c.Settings[name])

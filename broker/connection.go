@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,18 +35,22 @@ type connection struct {
 	session *handle.Session
 	login   func()      // called once the client has logged in; nil: it has, or need not
 	late    atomic.Bool // it was cut off because it did not log in
-	queued  backlog
+	queued  *backlog
+	stuck   error // why an answer could not be sent; for whoever has waited for write
+	trace   trace
 }
 
 // connect makes a connection of what was accepted. It reads and writes nothing yet.
 func connect(s *server, raw net.Conn, d *door) *connection {
 	c := &connection{server: s, door: d, raw: raw, peer: peerOf(raw, d.endpoint)}
+	c.peer.Connection = s.numbers.Add(1)
 	conn := raw
 	if d.certs != nil {
 		c.tls = tls.Server(raw, d.certs.TLS())
 		conn = abruptly{c.tls, raw}
 	}
 	c.in, c.out = wire.NewFrames(conn, s.budget, s.maxFrame, s.idle), wire.NewOut(conn)
+	c.queued = newBacklog(c.out)
 	c.session = handle.NewSession(c.peer, d.sasl)
 	return c
 }
@@ -89,6 +94,8 @@ type answer struct {
 func (c *connection) serve(ctx context.Context) {
 	ctx, gone := context.WithCancel(ctx)
 	defer gone()
+	c.open(ctx)
+	defer c.ended(ctx)
 	c.server.handlers.Connected(c.session)
 	err := c.server.handlers.Muted(ctx, c.session) // before the work of a handshake
 	defer c.limit(gone)()
@@ -100,7 +107,7 @@ func (c *connection) serve(ctx context.Context) {
 		c.report(err)
 		return
 	}
-	c.queued.lower = make(chan struct{}, 1)
+	defer c.out.Share(c.server.answers.unsent)()
 	answers := make(chan answer, pipelined) // closed by the reading below
 	var writing sync.WaitGroup
 	writing.Go(func() { c.write(ctx, gone, answers) })
@@ -109,7 +116,9 @@ func (c *connection) serve(ctx context.Context) {
 	if _, farewell := errors.AsType[*handle.FarewellError](err); !farewell && !errors.Is(err, wire.ErrStopped) {
 		gone() // nobody is there to wait for the answers
 	}
-	writing.Wait()
+	if writing.Wait(); c.stuck != nil {
+		err = c.stuck // the reading ended with it
+	}
 	if c.tls != nil {
 		_ = c.tls.Close() // says farewell
 	}
@@ -127,25 +136,19 @@ func (c *connection) read(ctx context.Context, answers chan<- answer) error {
 		if err != nil {
 			return err
 		}
-		began := time.Now()
-		header, reply, bad := c.server.handlers.Handle(ctx, frame, c.session)
-		if bad != nil && reply == nil {
+		a, bad := c.act(ctx, frame)
+		if bad != nil && a.reply == nil {
 			return bad
 		}
 		c.passed()
-		if reply == nil {
-			c.server.metrics.answered(header.Key, began)
+		if a.reply == nil {
+			c.answered(ctx, a.key, a.began)
 			continue
 		}
-		size := 0
-		if s, ok := reply.(handle.Sized); ok {
-			size = s.Size()
-		}
-		c.queued.add(size)
 		select {
-		case answers <- answer{reply, header.Key, began, size}:
+		case answers <- a:
 		case <-ctx.Done():
-			reply.Drop()
+			a.reply.Drop()
 			return ctx.Err()
 		}
 		if bad != nil {
@@ -157,20 +160,46 @@ func (c *connection) read(ctx context.Context, answers chan<- answer) error {
 	}
 }
 
+// act acts on one request. What the answer holds is counted from here on.
+func (c *connection) act(ctx context.Context, frame *wire.Frame) (answer, error) {
+	began, bytes := time.Now(), len(frame.Bytes)
+	made, err := c.room(ctx, frame)
+	if err != nil {
+		frame.Release()
+		return answer{}, err
+	}
+	defer made()
+	header, reply, err := c.server.handlers.Handle(ctx, frame, c.session)
+	c.arrived(ctx, header, bytes)
+	a := answer{reply: reply, key: header.Key, began: began}
+	if reply == nil {
+		return a, err
+	}
+	if s, ok := reply.(handle.Sized); ok {
+		a.size = s.Size()
+	}
+	c.queued.add(a.size)
+	return a, err
+}
+
 // write sends the answers. After the first that cannot be sent it only drops them.
 func (c *connection) write(ctx context.Context, gone func(), answers <-chan answer) {
+	var p packet // empty whenever nothing is left in answers
 	for a := range answers {
 		if ctx.Err() != nil {
 			a.reply.Drop()
 			continue
 		}
-		if err := a.reply.Send(ctx, c.out); err != nil {
+		if err := c.send(ctx, &p, a, len(answers) > 0); err != nil {
+			switch {
+			case c.out.Given():
+				c.stuck = wire.ErrUnsent
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				c.stuck = wire.ErrStuck
+			}
 			gone()
 			_ = c.raw.Close() // ends the reading too
-			continue
 		}
-		c.queued.remove(a.size)
-		c.server.metrics.answered(a.key, a.began)
 	}
 }
 
@@ -195,11 +224,16 @@ func (c *connection) report(err error) {
 		why = "garbage"
 	case errors.As(err, &refused):
 		why = "request"
-	case errors.Is(err, wire.ErrBudget):
+	case errors.Is(err, wire.ErrBudget), errors.Is(err, wire.ErrUnsent):
 		why = "memory"
+	case errors.Is(err, wire.ErrStuck):
+		why = "slow"
+	case errors.As(err, &network) && network.Timeout():
+		c.server.metrics.closed.WithLabelValues("idle").Inc()
+		return // it was silent, or as good as that
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return // the client went
 	}
 	c.server.metrics.closed.WithLabelValues(why).Inc()
-	c.server.log.warn("closed a connection", "peer", c.peer.Remote, "listener", c.door.name, "error", err)
+	c.server.log.warn("closed a connection", c.session.Peer().Who(), "listener", c.door.name, "error", err)
 }

@@ -26,13 +26,13 @@ func served(t *testing.T, d *door) (client net.Conn, log *strings.Builder, laste
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := newMetrics(nil)
+	m, err := newMetrics(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	log = &strings.Builder{}
 	s := &server{settings: settings, metrics: m, log: &quietLog{log: slog.New(slog.NewTextHandler(log, nil))}, maxFrame: 1 << 20, idle: time.Hour,
-		budget: wire.NewBudget(1<<20, 1<<20), handlers: handle.New(handle.Config{})}
+		budget: wire.NewBudget(1<<20, 1<<20), answers: newAnswerRoom(4 << 20), handlers: handle.New(handle.Config{})}
 	client, raw := net.Pipe()
 	began, ended := time.Now(), make(chan time.Duration)
 	go func() {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/loghaul/loghaul/broker/commitlog"
 	"github.com/loghaul/loghaul/broker/group"
+	"github.com/loghaul/loghaul/broker/topics"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -14,17 +15,38 @@ import (
 const replayChunk = 1 << 20
 
 // groupsLog lets package group keep its state in a partition: partition 0 of __consumer_offsets.
-type groupsLog struct{ log *commitlog.Log }
+type groupsLog struct {
+	log     *commitlog.Log
+	relieve func(bytes int, err error) bool // told of an append that failed; true: there is room for another attempt
+}
+
+// stateLog is the log of one of the broker's own topics. On a full disk it goes on from the reserve.
+func (b *Broker) stateLog(topic *topics.Topic) groupsLog {
+	return groupsLog{topic.Partition(0).Log, b.relieve}
+}
+
+// relieve makes room for what the broker itself has to write, when that failed because the disk is full; true: there is.
+func (b *Broker) relieve(bytes int, err error) bool {
+	r := b.room.Load()
+	return r != nil && r.Relieve(bytes, err)
+}
 
 // Append writes one batch and says where it lies.
 func (g groupsLog) Append(batch []byte) (first, last record.Offset, err error) {
 	a, err := g.log.Append(batch)
+	if err != nil && g.relieve(len(batch), err) {
+		a, err = g.log.Append(batch)
+	}
 	return a.Base, a.Last, fenced(err)
 }
 
 // AppendMarker ends a transaction.
 func (g groupsLog) AppendMarker(producerID int64, epoch int16, commit bool) (record.Offset, error) {
-	a, err := g.log.AppendMarker(commitlog.Marker{ProducerID: producerID, Epoch: epoch, Commit: commit})
+	m := commitlog.Marker{ProducerID: producerID, Epoch: epoch, Commit: commit}
+	a, err := g.log.AppendMarker(m)
+	if err != nil && g.relieve(0, err) {
+		a, err = g.log.AppendMarker(m)
+	}
 	return a.Last, fenced(err)
 }
 
@@ -55,6 +77,10 @@ func (g groupsLog) Replay(ctx context.Context, f func(batch []byte) error) error
 		if err != nil {
 			return err
 		}
+		file, position := "", span.Position
+		if span.File != nil {
+			file = span.File.Name()
+		}
 		buf, err = span.AppendTo(buf[:0])
 		span.Release()
 		if err != nil {
@@ -65,8 +91,12 @@ func (g groupsLog) Replay(ctx context.Context, f func(batch []byte) error) error
 		}
 		for batch := buf; len(batch) > 0; {
 			h, err := record.ParseHeader(batch)
+			if err == nil && !record.CheckCRC(batch[:h.Size()]) {
+				err = errors.New("bad CRC")
+			}
 			if err != nil {
-				return fmt.Errorf("reading %s from offset %d: %w", g.log.Name(), next, err)
+				return fmt.Errorf("reading %s at position %d (offset %d): %w: put back a copy of the folder, or move it away to begin without what is in it",
+					file, position+int64(len(buf)-len(batch)), next, err)
 			}
 			if err := f(batch[:h.Size()]); err != nil {
 				return err

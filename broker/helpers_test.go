@@ -27,11 +27,12 @@ func TestMain(m *testing.M) {
 
 // running is a broker that serves a test.
 type running struct {
-	t     *testing.T
-	addr  string
-	addrs []string     // of all listeners, NAME://ADDRESS
-	stop  func() error // drains and waits
-	log   *logLines
+	t      *testing.T
+	broker *broker.Broker
+	addr   string
+	addrs  []string     // of all listeners, NAME://ADDRESS
+	stop   func() error // drains and waits
+	log    *logLines
 }
 
 // start runs a broker on a free port over dir until the test ends, or stop.
@@ -44,7 +45,11 @@ func start(t *testing.T, cfg broker.Config) *running {
 		cfg.Listen = []string{"127.0.0.1:0"}
 	}
 	lines := &logLines{}
-	cfg.Logger = slog.New(slog.NewTextHandler(lines, nil))
+	options := &slog.HandlerOptions{}
+	if cfg.Level != nil {
+		options.Level = cfg.Level
+	}
+	cfg.Logger = slog.New(slog.NewTextHandler(lines, options))
 	b, err := broker.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +64,7 @@ func start(t *testing.T, cfg broker.Config) *running {
 		t.Fatalf("broker ended before it was ready: %v", err)
 	}
 	var once sync.Once
-	r := &running{t: t, addr: b.Addr(), addrs: b.Addrs(), log: lines}
+	r := &running{t: t, broker: b, addr: b.Addr(), addrs: b.Addrs(), log: lines}
 	r.stop = func() (err error) {
 		once.Do(func() {
 			cancel()

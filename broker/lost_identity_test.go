@@ -10,14 +10,18 @@ import (
 	"time"
 
 	"github.com/loghaul/loghaul/broker"
+	"github.com/loghaul/loghaul/internal/durable"
 )
 
-// metaOf is the folder's meta.properties.
+// metaOf is the folder's meta.properties, without the line that has its checksum.
 func metaOf(t *testing.T, data string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(data, "meta.properties"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if content, err := durable.Unsign(b); err == nil {
+		return string(content)
 	}
 	return string(b)
 }
@@ -97,8 +101,45 @@ func TestANewFolderTakesTheClusterIDThatItIsGiven(t *testing.T) {
 	if err := r.stop(); err != nil || !strings.Contains(metaOf(t, data), "cluster.id="+given+"\n") {
 		t.Errorf("the identity is %q, %v", metaOf(t, data), err)
 	}
-	r = start(t, broker.Config{Data: data, ClusterID: other})
-	if r.log.count("level=WARN") != 1 || r.log.count(other) != 1 || !strings.Contains(metaOf(t, data), given) {
-		t.Errorf("the identity is %q, and the log says\n%s", metaOf(t, data), r.log)
+	refuses(t, broker.Config{Data: data, ClusterID: other}, data, given, other, "leave CLUSTER_ID out")
+	if !strings.Contains(metaOf(t, data), given) {
+		t.Errorf("the identity is %q", metaOf(t, data))
+	}
+	start(t, broker.Config{Data: data, ClusterID: given})
+}
+
+// refuses says what is wrong unless a broker refuses to start and says all of these.
+func refuses(t *testing.T, cfg broker.Config, says ...string) {
+	t.Helper()
+	cfg.Listen = []string{"127.0.0.1:0"}
+	b, err := broker.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // it must not serve
+	defer cancel()
+	err = b.Run(ctx)
+	if err == nil {
+		t.Fatalf("a broker over %s serves", cfg.Data)
+	}
+	for _, s := range says {
+		if !strings.Contains(err.Error(), s) {
+			t.Errorf("the refusal is %q, want %q in it", err, s)
+		}
+	}
+}
+
+// A Kafka does not start in a folder that says another node.id than its own.
+func TestTheNodeIDOfAKafkaStays(t *testing.T) {
+	data := t.TempDir()
+	if err := os.WriteFile(filepath.Join(data, "meta.properties"), []byte("version=1\ncluster.id=wQ7Zf0mMSh2yyZ0zOJZ0uA\nnode.id=7\ndirectory.id=HaSgwV1oSlmJmYgGRZmhAA\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, broker.Config{Data: data})
+	if got := metaOf(t, data); !strings.Contains(got, "\nnode.id=7\n") || !strings.Contains(got, "\ndirectory.id=HaSgwV1oSlmJmYgGRZmhAA\n") {
+		t.Errorf("the file says %q", got)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/loghaul/loghaul/broker"
 	"github.com/loghaul/loghaul/internal/record"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -96,7 +97,8 @@ func TestTheBrokersEndDoesNotWaitForThrottledClients(t *testing.T) {
 
 // TestTheNextRequestOfAThrottledClientWaits is a client that was told to wait and does not.
 func TestTheNextRequestOfAThrottledClientWaits(t *testing.T) {
-	r := start(t, broker.Config{CreateTopics: []string{"t:1"}, Settings: map[string]string{"quota.window.num": "2"}})
+	registry := prometheus.NewRegistry()
+	r := start(t, broker.Config{CreateTopics: []string{"t:1"}, Registry: registry, Settings: map[string]string{"quota.window.num": "2"}})
 	limit(t, r.client(), "raw", "producer_byte_rate", 1000)
 	conn, batch := r.raw(), seal(t, 300, record.NoProducer, record.None)
 	in := bufio.NewReader(conn)
@@ -122,6 +124,12 @@ func TestTheNextRequestOfAThrottledClientWaits(t *testing.T) {
 	answer()
 	if took := time.Since(began); took < told {
 		t.Errorf("the next request was answered after %s, want not before %s", took, told)
+	}
+	if n := series(t, registry, "loghaul_broker_throttled_total")["producer_byte_rate"]; n != 2 {
+		t.Errorf("%v throttled requests counted, want 2", n)
+	}
+	if s := series(t, registry, "loghaul_broker_throttled_seconds_total")["producer_byte_rate"]; s < told.Seconds() {
+		t.Errorf("%v s of waiting counted, want %s and more", s, told)
 	}
 }
 

@@ -31,13 +31,13 @@ func (b *Broker) openSecurity() (security, error) {
 	dir := filepath.Join(b.cfg.Data, securityFolder)
 	var s security
 	var err error
-	if s.users, err = users.Open(dir, b.cfg.Logger); err != nil {
+	if s.users, err = users.OpenOn(b.cfg.Disk, dir, b.cfg.Logger); err != nil {
 		return s, err
 	}
 	if b.settings.Text("authorizer.class.name") == "" {
 		return s, nil
 	}
-	s.acl, err = acl.Open(acl.Config{Dir: dir, SuperUsers: acl.ParseSuperUsers(b.settings.Text("super.users")),
+	s.acl, err = acl.Open(acl.Config{Dir: dir, Disk: b.cfg.Disk, SuperUsers: acl.ParseSuperUsers(b.settings.Text("super.users")),
 		AllowIfNone: b.settings.Bool("allow.everyone.if.no.acl.found"), Logger: b.cfg.Logger})
 	return s, err
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/loghaul/loghaul/broker/handle"
@@ -28,12 +29,14 @@ type server struct {
 	security security
 	doors    []*door
 	budget   *wire.Budget
+	answers  answerRoom
 	maxFrame int
 	idle     time.Duration
 	perPeer  map[string]int64 // connections at a time from some addresses
 	settings *topics.Settings
 	metrics  *metrics
 	log      *quietLog
+	numbers  atomic.Uint64 // of connections
 
 	mu struct {
 		sync.Mutex
@@ -60,7 +63,7 @@ func (b *Broker) listen(ctx context.Context) (*server, error) {
 	if budget < 0 {
 		budget = defaultBudget
 	}
-	s.budget = wire.NewBudget(budget, s.maxFrame)
+	s.budget, s.answers = wire.NewBudget(budget, s.maxFrame), newAnswerRoom(budget)
 	if s.security, err = b.openSecurity(); err != nil {
 		return nil, err
 	}

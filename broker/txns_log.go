@@ -14,13 +14,14 @@ import (
 // txnMarkers lets package txn write the ends of transactions into partitions. Those of __consumer_offsets go through the
 // groups, which make the offsets visible.
 type txnMarkers struct {
-	topics *topics.Topics
-	groups *group.Coordinator
+	topics  *topics.Topics
+	groups  *group.Coordinator
+	relieve func(bytes int, err error) bool // as of groupsLog
 }
 
 // Mark writes one.
 func (t txnMarkers) Mark(p txn.Partition, m txn.Marker) (wait func(context.Context) error, err error) {
-	if p.Topic == group.Topic && p.Index == 0 { // it has no other
+	if p.Topic == group.Topic { // whatever partition a Kafka had it in: all of it is in one here
 		return func(ctx context.Context) error {
 			return staleEpoch(t.groups.CompleteTxn(ctx, int64(m.Producer.ID), m.Producer.Epoch, m.Commit))
 		}, nil
@@ -30,7 +31,11 @@ func (t txnMarkers) Mark(p txn.Partition, m txn.Marker) (wait func(context.Conte
 		return nil, txn.ErrNoPartition
 	}
 	log := topic.Partition(p.Index).Log
-	a, err := log.AppendMarker(commitlog.Marker{ProducerID: int64(m.Producer.ID), Epoch: m.Producer.Epoch, Commit: m.Commit, CoordinatorEpoch: m.CoordinatorEpoch})
+	marker := commitlog.Marker{ProducerID: int64(m.Producer.ID), Epoch: m.Producer.Epoch, Commit: m.Commit, CoordinatorEpoch: m.CoordinatorEpoch}
+	a, err := log.AppendMarker(marker)
+	if err != nil && t.relieve(0, err) {
+		a, err = log.AppendMarker(marker)
+	}
 	if err != nil {
 		return nil, t.gone(p, staleEpoch(err))
 	}
@@ -56,18 +61,22 @@ func staleEpoch(err error) error {
 // txns opens the room of the transactions.
 func (b *Broker) txns(ctx context.Context, t *topics.Topics, epoch int32, ids *txn.ProducerIDs, groups *group.Coordinator) (*txn.Coordinator, error) {
 	topic, err := t.Internal(txn.Topic, 1, stateTopic)
+	if err == nil {
+		err = b.gather(ctx, topic)
+	}
 	if err != nil {
 		return nil, err
 	}
 	s := b.settings
 	c, err := txn.New(txn.Config{
-		MaxTimeout:  s.Millis("transaction.max.timeout.ms"),
-		Expiration:  s.Millis("transactional.id.expiration.ms"),
-		AbortCheck:  s.Millis("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
-		ExpireCheck: s.Millis("transaction.remove.expired.transaction.cleanup.interval.ms"),
-		Epoch:       epoch,
-		Logger:      b.cfg.Logger,
-	}, groupsLog{topic.Partition(0).Log}, ids, txnMarkers{t, groups})
+		MaxTimeout:   s.Millis("transaction.max.timeout.ms"),
+		Expiration:   s.Millis("transactional.id.expiration.ms"),
+		AbortCheck:   s.Millis("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
+		ExpireCheck:  s.Millis("transaction.remove.expired.transaction.cleanup.interval.ms"),
+		Epoch:        epoch,
+		RewriteBytes: b.rewriteBytes(),
+		Logger:       b.cfg.Logger,
+	}, b.stateLog(topic), ids, txnMarkers{t, groups, b.relieve})
 	if err != nil {
 		return nil, err
 	}

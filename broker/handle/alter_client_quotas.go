@@ -72,7 +72,7 @@ func (h *Handlers) alterQuota(entry *kmsg.AlterClientQuotasRequestEntry, validat
 		return err
 	}
 	if !validate {
-		h.log.Info("client quotas changed by a client", "user", entity.User.Name, "client", entity.Client.Name, "ip", entity.IP.Name, "quotas", keys, "remote", r.Remote)
+		h.log.Info("client quotas changed by a client", "user", entity.User.Name, "client", entity.Client.Name, "ip", entity.IP.Name, "quotas", keys, r.Who())
 	}
 	return nil
 }

@@ -32,9 +32,9 @@ func (h *Handlers) alterUserSCRAMCredentials(_ context.Context, r *Request) (kms
 			answer.ErrorCode, answer.ErrorMessage = errClusterAuthorizationFailed, kmsg.StringPtr("Cluster authorization failed.")
 		} else if err := h.alterUser(changes[user]); err != nil {
 			answer.ErrorCode, answer.ErrorMessage = scramError(err)
-			h.log.Warn("refused to change a user", "user", shortened(user), "principal", r.Principal, "remote", r.Remote, "error", err)
+			h.log.Warn("refused to change a user", "user", shortened(user), r.Who(), "error", err)
 		} else {
-			h.log.Info("changed a user", "user", user, "principal", r.Principal, "remote", r.Remote)
+			h.log.Info("changed a user", "user", user, r.Who())
 		}
 		resp.Results = append(resp.Results, answer)
 	}

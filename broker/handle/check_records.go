@@ -10,9 +10,6 @@ import (
 	"github.com/loghaul/loghaul/internal/record"
 )
 
-// largestUnpacked bounds what one compressed batch may hold, in bytes; so many as there are tools (tools.go).
-const largestUnpacked = 64 << 20
-
 // rules are what a topic asks of every record.
 type rules struct {
 	keyed            bool  // cleanup.policy=compact: a record without a key would never go
@@ -94,15 +91,15 @@ func (f *faults) err() error {
 // checkRecords counts the records of a batch and holds each one's fields against its size, as Kafka does: a batch that
 // lies would stop its consumers, long after its producer has gone. It also holds them against the topic's rules.
 func (t *tool) checkRecords(batch []byte, h record.Header, r rules) (record.Summary, error) {
-	s, err := t.Check(batch, max(largestUnpacked, len(batch)))
+	s, err := t.Check(batch, t.bound(len(batch)))
 	if err != nil {
-		return s, unpackError(err)
+		return s, unpackError(t.note(err))
 	}
 	if r.holds(h, s) {
 		return s, nil
 	}
 	f, n := faults{rules: r}, 0
-	err = t.Read(batch, max(largestUnpacked, len(batch)), func(rec *record.Record) error {
+	err = t.Read(batch, t.bound(len(batch)), func(rec *record.Record) error {
 		f.see(n, rec.Timestamp, rec.Key != nil, h.LogAppendTime())
 		n++
 		return nil

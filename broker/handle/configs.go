@@ -58,7 +58,7 @@ func (h *Handlers) alterResource(p Peer, r configResource, validate bool) error 
 		err = coded(errInvalidRequest, "resource type %d has no settings here", r.kind)
 	}
 	if err == nil && !validate {
-		h.log.Info("settings changed by a client", "of", r.kind.String(), "name", r.name, "settings", r.names(), "remote", p.Remote)
+		h.log.Info("settings changed by a client", "of", r.kind.String(), "name", r.name, "settings", r.names(), p.Who())
 	}
 	return err
 }

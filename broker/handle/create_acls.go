@@ -46,13 +46,13 @@ func (h *Handlers) createACLs(_ context.Context, r *Request) (kmsg.Response, err
 		return resp, nil
 	}
 	if err := h.cfg.Access.Add(good...); err != nil {
-		h.log.Error("adding rules of access control", "error", err)
+		h.log.Error("adding rules of access control", r.Who(), "error", err)
 		for _, i := range places {
 			resp.Results[i].ErrorCode, resp.Results[i].ErrorMessage = errUnknownServer, kmsg.StringPtr(err.Error())
 		}
 		return resp, nil
 	}
-	h.log.Info("added rules of access control", "rules", len(good), "principal", r.Principal, "remote", r.Remote)
+	h.log.Info("added rules of access control", "rules", len(good), r.Who())
 	return resp, nil
 }
 

@@ -40,7 +40,7 @@ func (h *Handlers) createPartitions(_ context.Context, r *Request) (kmsg.Respons
 		case turn.over():
 			err = turn.late()
 		default:
-			err = h.extendTopic(t, req.ValidateOnly)
+			err = h.extendTopic(r.Peer, t, req.ValidateOnly)
 		}
 		answer.ErrorCode, answer.ErrorMessage = topicError(err)
 		resp.Topics = append(resp.Topics, answer)
@@ -48,7 +48,7 @@ func (h *Handlers) createPartitions(_ context.Context, r *Request) (kmsg.Respons
 	return resp, nil
 }
 
-func (h *Handlers) extendTopic(t *kmsg.CreatePartitionsRequestTopic, validate bool) error {
+func (h *Handlers) extendTopic(peer Peer, t *kmsg.CreatePartitionsRequestTopic, validate bool) error {
 	topic := h.cfg.Topics.Get(t.Topic)
 	if topic == nil {
 		return coded(errUnknownTopicOrPartition, "no topic has this name")
@@ -76,6 +76,6 @@ func (h *Handlers) extendTopic(t *kmsg.CreatePartitionsRequestTopic, validate bo
 	if err := h.cfg.Topics.Extend(t.Topic, int(t.Count)); err != nil {
 		return err
 	}
-	h.log.Info("extended a topic", "topic", t.Topic, "partitions", t.Count)
+	h.log.Info("extended a topic", "topic", t.Topic, "partitions", t.Count, peer.Who())
 	return nil
 }

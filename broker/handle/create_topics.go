@@ -57,7 +57,7 @@ func (h *Handlers) createTopics(_ context.Context, r *Request) (kmsg.Response, e
 		resp.Topics = append(resp.Topics, answer)
 	}
 	if !req.ValidateOnly {
-		sum.tell(h.log, r.Remote)
+		sum.tell(h.log, r.Peer)
 	}
 	return resp, nil
 }
@@ -86,12 +86,12 @@ func (c *creations) add(topic string, err error) {
 	}
 }
 
-func (c *creations) tell(log *slog.Logger, remote string) {
+func (c *creations) tell(log *slog.Logger, peer Peer) {
 	if c.mades > 0 {
-		log.Info("created topics", "topics", c.mades, "names", c.made, "remote", remote)
+		log.Info("created topics", "topics", c.mades, "names", c.made, peer.Who())
 	}
 	if c.refusals > 0 {
-		log.Warn("refused to create topics", "topics", c.refusals, "names", c.refused, "remote", remote, "first", c.why)
+		log.Warn("refused to create topics", "topics", c.refusals, "names", c.refused, peer.Who(), "first", c.why)
 	}
 }
 

@@ -46,7 +46,7 @@ func (h *Handlers) deleteACLs(_ context.Context, r *Request) (kmsg.Response, err
 	}
 	removed, err := h.cfg.Access.Remove(filters...)
 	if err != nil {
-		h.log.Error("removing rules of access control", "error", err)
+		h.log.Error("removing rules of access control", r.Who(), "error", err)
 	}
 	for i, place := range places {
 		if answer := &resp.Results[place]; err != nil {

@@ -36,7 +36,7 @@ func (h *Handlers) deleteRecords(ctx context.Context, r *Request) (kmsg.Response
 			if !allowed {
 				part.ErrorCode = errTopicAuthorizationFailed
 			} else if start, err := h.deleteBefore(ctx, t.Topic, p.Partition, p.Offset); err != nil {
-				part.ErrorCode = h.deleteRecordsCode(t.Topic, p, err)
+				part.ErrorCode = h.deleteRecordsCode(r.Peer, t.Topic, p, err)
 			} else {
 				part.LowWatermark = int64(start)
 			}
@@ -77,7 +77,7 @@ func (h *Handlers) deleteBefore(ctx context.Context, name string, index int32, o
 }
 
 // deleteRecordsCode turns what went wrong into Kafka's code; only the disk's failures are worth a line in the log.
-func (h *Handlers) deleteRecordsCode(topic string, p kmsg.DeleteRecordsRequestTopicPartition, err error) int16 {
+func (h *Handlers) deleteRecordsCode(peer Peer, topic string, p kmsg.DeleteRecordsRequestTopicPartition, err error) int16 {
 	var c *codedError
 	switch {
 	case errors.As(err, &c):
@@ -89,6 +89,6 @@ func (h *Handlers) deleteRecordsCode(topic string, p kmsg.DeleteRecordsRequestTo
 	case errors.Is(err, context.Canceled):
 		return errUnknownServer
 	}
-	h.log.Error("deleting records", "topic", topic, "partition", p.Partition, "before", p.Offset, "error", err)
+	h.log.Error("deleting records", peer.Who(), "topic", topic, "partition", p.Partition, "before", p.Offset, "error", err)
 	return storageCode(err)
 }

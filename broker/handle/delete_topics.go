@@ -110,11 +110,11 @@ func (h *Handlers) deleteTopic(topic *topics.Topic, byID bool, version int16, r 
 		return coded(errInvalidRequest, "%s is the broker's own", topic.Name)
 	}
 	if err := h.cfg.Topics.Delete(topic.Name); err != nil {
-		h.log.Error("deleting a topic", "topic", topic.Name, "remote", r.Remote, "error", err)
+		h.log.Error("deleting a topic", "topic", topic.Name, r.Who(), "error", err)
 		return err
 	}
 	h.cfg.Meter.Deleted(topic.Name)
-	h.log.Info("deleted a topic", "topic", topic.Name, "remote", r.Remote)
+	h.log.Info("deleted a topic", "topic", topic.Name, r.Who())
 	if err := h.cfg.Groups.DropTopic(topic.Name); err != nil {
 		// They only name a topic that is gone; the next deletion of offsets by age takes them.
 		h.log.Warn("forgetting the offsets of a deleted topic", "topic", topic.Name, "error", err)

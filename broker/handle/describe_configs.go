@@ -110,7 +110,11 @@ func (h *Handlers) configsOf(p Peer, asked *kmsg.DescribeConfigsRequestResource)
 		if err := checkNode(asked.ResourceName); err != nil {
 			return nil, err
 		}
-		return settings.Broker(), nil
+		values := settings.Broker()
+		if slices.Contains(asked.ConfigNames, diskSetting) {
+			values = append(values, h.diskValue())
+		}
+		return values, nil
 	case kmsg.ConfigResourceTypeBrokerLogger:
 		if err := checkNode(asked.ResourceName); err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/loghaul/loghaul/broker/topics"
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -25,7 +26,7 @@ func (h *Handlers) describeLogDirs(_ context.Context, r *Request) (kmsg.Response
 	}
 	dir := kmsg.NewDescribeLogDirsResponseDir()
 	dir.Dir = h.cfg.Topics.Folder()
-	dir.TotalBytes, dir.UsableBytes = diskRoom(dir.Dir)
+	dir.TotalBytes, dir.UsableBytes = disk.Space(dir.Dir)
 	if req.Topics == nil {
 		for _, t := range h.cfg.Topics.List() {
 			dir.Topics = append(dir.Topics, sizesOf(t, nil))

@@ -2,7 +2,6 @@ package handle
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/loghaul/loghaul/broker/quota"
 	"github.com/loghaul/loghaul/broker/topics"
 	"github.com/loghaul/loghaul/broker/wire"
-	"github.com/loghaul/loghaul/internal/record"
 )
 
 // Fetch (key 1): read record batches.
@@ -20,7 +18,8 @@ import (
 // when MinBytes are there, when there is more than it may hold, when MaxWait is over, or when a partition has an error;
 // the first batch is sent whole even if it is larger than asked for (KIP-74), others only as far as they fit. Nothing
 // behind the high watermark is read, which is what is on the disk; readers of committed records stop at the last stable
-// offset, and are told which transactions in what they get were aborted.
+// offset, and are told which transactions in what they get were aborted. A partition that is named again counts as its last
+// naming says, in the place of the first, and is answered once.
 //
 // Version notes: 0 to 3 get messages of format 0 or 1 (fetch_old.go); 1 brings the throttle time, 3 a bound for the whole
 // answer, 4 transactions; 7 brings sessions (KIP-227): this broker keeps none, says session 0, and every request names all of
@@ -32,7 +31,7 @@ func (h *Handlers) fetch(frame *wire.Frame, header wire.Header, body []byte, pee
 		fetchReplies.put(f)
 		return nil, err
 	}
-	f.h, f.frame, f.header, f.peer, f.bytes = h, frame, header, peer, 0
+	f.h, f.frame, f.header, f.peer = h, frame, header, peer
 	f.until = time.Now().Add(time.Duration(f.req.MaxWaitMillis) * time.Millisecond)
 	return f, nil
 }
@@ -46,37 +45,65 @@ type fetchReply struct {
 	until  time.Time
 	req    wire.FetchRequest
 
-	topics  []*topics.Topic    // by topic of the request, nil when unknown
-	denied  []bool             // by topic of the request: the client may not read it
+	topics []*topics.Topic  // by topic of the request, nil when unknown
+	denied []bool           // by topic of the request: the client may not read it
+	logs   []*commitlog.Log // by partition of the request, nil when unknown or denied
+	work   *fetchWork       // the answer in the making; nil while the request waits
+	bytes  int              // of records in results
+	urgent bool             // a partition has an error, or more than fits: answer at once
+}
+
+// fetchWork is an answer in the making. A request that waits has none, so that thousands of them hold little.
+type fetchWork struct {
 	results []wire.FetchResult // by partition of the request
+	records []int              // by partition, how many there are in it, by their offsets
 	spans   []*commitlog.Span
 	ranges  []wire.Range
 	head    wire.FetchHead
-	bytes   int      // of records in results
-	urgent  bool     // a partition has an error, or more than fits: answer at once
-	old     [][]byte // by partition, what versions 0 to 3 get in place of spans
+	old     [][]byte               // by partition, what versions 0 to 3 get in place of spans
+	named   map[*commitlog.Log]int // where in the request a log is named
 }
 
 // Drop gives everything back.
 func (f *fetchReply) Drop() {
-	f.release()
+	f.rest()
 	f.frame.Release()
 	clear(f.topics)
-	clear(f.old)
+	clear(f.logs)
 	f.h, f.frame = nil, nil
 	fetchReplies.put(f)
 }
 
-// Size is what the request holds: the answer is made when its turn has come.
-func (f *fetchReply) Size() int { return len(f.frame.Bytes) }
+// Size is what the request holds while it waits: the answer is made when its turn has come.
+func (f *fetchReply) Size() int { return len(f.frame.Bytes) + fetchState*len(f.req.Partitions) }
+
+// fetchState is how many bytes a partition takes in a request that waits, beside its frame: what it asks for, its log, and
+// its place among those that watch that.
+const fetchState = 100
+
+// rest gives back what only an answer in the making needs, files above all.
+func (f *fetchReply) rest() {
+	w := f.work
+	if w == nil {
+		return
+	}
+	f.release()
+	clear(w.old)
+	clear(w.results)
+	clear(w.ranges)
+	clear(w.named)
+	f.work = nil
+	fetchWorks.put(w)
+}
 
 // release gives the files back.
 func (f *fetchReply) release() {
-	for _, s := range f.spans {
+	w := f.work
+	for _, s := range w.spans {
 		s.Release()
 	}
-	clear(f.spans)
-	f.spans = f.spans[:0]
+	clear(w.spans)
+	w.spans = w.spans[:0]
 }
 
 // Send waits for enough records, or long enough, and writes the answer.
@@ -85,30 +112,32 @@ func (f *fetchReply) Send(ctx context.Context, out *wire.Out) error {
 	var code int16
 	if f.req.SessionID != 0 && f.req.SessionEpoch > 0 {
 		code = errFetchSessionNotFound // it cannot be ours; the client then goes on without
+		f.begin()
 	} else if f.find(); !f.ready() {
-		if err := f.wait(ctx); err != nil {
+		if err := f.wait(ctx, out); err != nil {
 			return err
 		}
 	}
 	if f.header.Version < firstUnconverted && code == errNone {
-		done, err := f.convert(ctx)
+		done, err := f.convert(ctx, out)
 		if err != nil {
 			return err
 		}
 		defer done()
 	}
-	f.head.B = wire.AppendResponseHeader(f.head.B[:0], f.header.Correlation, f.header.Version >= find(keyFetch).flexible)
-	f.head.Throttle = f.h.charge(f.peer, f.header.ClientID, quota.Fetch, f.bytes)
-	wire.AppendFetchResponse(&f.head, &f.req, f.results, code, f.header.Version)
-	wire.SetLength(f.head.B, f.bytes)
+	w := f.work
+	w.head.B = wire.AppendResponseHeader(w.head.B[:0], f.header.Correlation, f.header.Version >= find(keyFetch).flexible)
+	w.head.Throttle = f.h.charge(f.peer, f.header.ClientID, quota.Fetch, f.bytes)
+	wire.AppendFetchResponse(&w.head, &f.req, w.results, code, f.header.Version)
+	wire.SetLength(w.head.B, f.bytes)
 	if code != 0 || f.bytes == 0 {
-		return out.Write(f.head.B)
+		return out.Write(w.head.B)
 	}
 	var err error
 	if f.header.Version < firstUnconverted {
-		err = out.WriteParts(&f.head, f.old)
+		err = out.WriteParts(&w.head, w.old)
 	} else {
-		err = out.WriteFetch(&f.head, f.ranges)
+		err = out.WriteFetch(&w.head, w.ranges)
 	}
 	if err == nil {
 		f.meter()
@@ -116,9 +145,23 @@ func (f *fetchReply) Send(ctx context.Context, out *wire.Out) error {
 	return err
 }
 
-// find looks the topics up, once for a request.
+// begin starts the answer, or starts it anew.
+func (f *fetchReply) begin() *fetchWork {
+	if f.work == nil {
+		if f.work = fetchWorks.get(); f.work.named == nil {
+			f.work.named = map[*commitlog.Log]int{}
+		}
+	}
+	f.release()
+	w := f.work
+	w.results, w.records, w.ranges = w.results[:0], w.records[:0], w.ranges[:0]
+	f.bytes, f.urgent = 0, false
+	return w
+}
+
+// find looks the topics and logs up, once for a request.
 func (f *fetchReply) find() {
-	f.topics, f.denied = f.topics[:0], f.denied[:0]
+	f.topics, f.denied, f.logs = f.topics[:0], f.denied[:0], f.logs[:0]
 	for _, t := range f.req.Topics {
 		var topic *topics.Topic
 		name := ""
@@ -132,14 +175,22 @@ func (f *fetchReply) find() {
 		}
 		denied := name != "" && !f.h.may(f.peer, acl.Read, acl.Topic, name)
 		f.topics, f.denied = append(f.topics, topic), append(f.denied, denied)
+		for i := t.First; i < t.End; i++ {
+			var log *commitlog.Log
+			if topic != nil && !denied {
+				if p := topic.Partition(f.req.Partitions[i].Index); p != nil {
+					log = p.Log
+				}
+			}
+			f.logs = append(f.logs, log)
+		}
 	}
+	f.once()
 }
 
 // ready reads what is there and says whether it is enough for an answer.
 func (f *fetchReply) ready() bool {
-	f.release()
-	f.results, f.ranges = f.results[:0], f.ranges[:0]
-	f.bytes, f.urgent = 0, false
+	w := f.begin()
 	limit := min(int(f.req.MaxBytes), int(f.h.cfg.Topics.Settings().Int("fetch.max.bytes")))
 	if f.header.Version < firstUnconverted {
 		limit = min(limit, mostConverted)
@@ -151,168 +202,35 @@ func (f *fetchReply) ready() bool {
 			if f.denied[t] {
 				res = fetchError(errTopicAuthorizationFailed)
 			} else {
-				res, span = f.read(topic, &f.req.Partitions[i], limit-f.bytes)
+				res, span = f.read(topic, i, limit-f.bytes)
 			}
 			var r wire.Range
+			n := 0
 			if span != nil && span.Length > 0 { // spans are those of results with a length, in their order
 				res.Length = span.Length
 				f.bytes += span.Length
-				f.spans = append(f.spans, span)
+				w.spans = append(w.spans, span)
 				r = wire.Range{File: span.File, Position: span.Position, Length: span.Length}
+				n = int(span.Next - max(span.Base, f.req.Partitions[i].Offset))
 			}
 			f.urgent = f.urgent || res.Error != errNone
-			f.results, f.ranges = append(f.results, res), append(f.ranges, r)
+			w.results, w.ranges, w.records = append(w.results, res), append(w.ranges, r), append(w.records, n)
 		}
 	}
-	return f.urgent || f.bytes >= int(f.req.MinBytes) || len(f.results) == 0
-}
-
-// read reads one partition: at most what it and the whole answer may have, but the answer's first batch always.
-func (f *fetchReply) read(topic *topics.Topic, p *wire.FetchPartition, left int) (wire.FetchResult, *commitlog.Span) {
-	if code := f.refuse(topic, p); code != errNone {
-		return fetchError(code), nil
-	}
-	log := topic.Partition(p.Index).Log
-	res := f.marks(log)
-	end := res.HighWatermark
-	if f.req.ReadCommitted {
-		end = res.LastStable
-	}
-	if p.Offset == end && log.Err() == nil {
-		return res, nil // the common case of a consumer that waits
-	}
-	most := min(int(p.MaxBytes), left)
-	if f.bytes > 0 && most <= 0 {
-		f.urgent = true
-		return res, nil
-	}
-	span, err := f.span(log, p.Offset, max(most, 0))
-	if err != nil {
-		return fetchError(f.readError(topic, p, err)), nil
-	}
-	// Whole batches seldom fill a partition's share: who wants as many bytes as that would wait in vain for the rest.
-	crowded := span.Length > most && f.bytes > 0
-	f.urgent = f.urgent || span.More || crowded
-	if crowded {
-		span.Release()
-		return res, nil
-	}
-	// The marks may have risen since; an answer must not hold records behind its own.
-	res = f.marks(log)
-	if f.req.ReadCommitted && span.Length > 0 {
-		if res.Aborted, err = aborted(log, p.Offset, span, res.LastStable); err != nil {
-			span.Release()
-			return fetchError(f.readError(topic, p, err)), nil
-		}
-	}
-	return res, span
-}
-
-// refuse says why a partition is not read, or none.
-func (f *fetchReply) refuse(topic *topics.Topic, p *wire.FetchPartition) int16 {
-	switch {
-	case topic == nil && f.header.Version >= 13:
-		return errUnknownTopicID
-	case topic == nil || topic.Partition(p.Index) == nil:
-		return errUnknownTopicOrPartition
-	}
-	if f.header.Version < 10 {
-		switch e := topic.Effective(); {
-		case e.Recompress && e.Compression == record.Zstd:
-			return errUnsupportedCompressionType // as Kafka 3 says it; what producers of zstd wrote elsewhere is not looked into
-		case f.header.Version < firstUnconverted && !e.DownConvert:
-			return errUnsupportedVersion
-		}
-	}
-	return checkEpoch(topic.Partition(p.Index).Log, p.LeaderEpoch)
-}
-
-// marks is an answer without records.
-func (f *fetchReply) marks(log *commitlog.Log) wire.FetchResult {
-	// In this order: the last stable offset is never above the high watermark that goes with it.
-	stable := log.LastStable()
-	return wire.FetchResult{HighWatermark: log.HighWatermark(), LastStable: stable, LogStart: log.Start()}
-}
-
-// span reads batches of a partition.
-func (f *fetchReply) span(log *commitlog.Log, from record.Offset, most int) (*commitlog.Span, error) {
-	switch {
-	case f.header.Version < firstUnconverted:
-		return dataSpan(log, from, most)
-	case f.req.ReadCommitted:
-		return log.ReadCommitted(from, most)
-	}
-	return log.Read(from, most)
-}
-
-// aborted lists the aborted transactions that have records in a span.
-func aborted(log *commitlog.Log, from record.Offset, span *commitlog.Span, stable record.Offset) ([]wire.AbortedTxn, error) {
-	to := stable
-	if span.More {
-		if h, err := headerAt(span, span.Length); err == nil {
-			to = min(to, h.BaseOffset)
-		}
-	}
-	txns, err := log.Aborted(min(from, span.Base), to)
-	if err == nil && log.Start() > from {
-		// Deleted while it was read, and with it perhaps what says that it was aborted.
-		err = commitlog.ErrOffsetOutOfRange
-	}
-	if err != nil || len(txns) == 0 {
-		return nil, err
-	}
-	list := make([]wire.AbortedTxn, len(txns))
-	for i, t := range txns {
-		list[i] = wire.AbortedTxn{ProducerID: t.ProducerID, First: t.First}
-	}
-	return list, nil
-}
-
-// headerAt reads the header of the batch that begins so many bytes into a span, or right behind it.
-func headerAt(span *commitlog.Span, at int) (record.Header, error) {
-	var b [record.HeaderSize]byte
-	if _, err := span.File.ReadAt(b[:], span.Position+int64(at)); err != nil {
-		return record.Header{}, err
-	}
-	return record.ParseHeader(b[:])
-}
-
-// readError is Kafka's code for a failed read; damage and a broken disk are told to the operator too.
-func (f *fetchReply) readError(topic *topics.Topic, p *wire.FetchPartition, err error) int16 {
-	switch {
-	case errors.Is(err, commitlog.ErrOffsetOutOfRange):
-		return errOffsetOutOfRange
-	case errors.Is(err, commitlog.ErrClosed):
-		return errUnknownTopicOrPartition
-	}
-	f.h.log.Error("reading for a Fetch request", "topic", topic.Name, "partition", p.Index, "offset", int64(p.Offset), "error", err)
-	return errStorage
-}
-
-func fetchError(code int16) wire.FetchResult {
-	return wire.FetchResult{Error: code, HighWatermark: -1, LastStable: -1, LogStart: -1}
-}
-
-// checkEpoch compares the leader epoch that a client knows (-1: none) with the log's (KIP-320).
-func checkEpoch(log *commitlog.Log, epoch int32) int16 {
-	switch {
-	case epoch < 0 || epoch == log.LeaderEpoch():
-		return errNone
-	case epoch < log.LeaderEpoch():
-		return errFencedLeaderEpoch
-	}
-	return errUnknownLeaderEpoch
+	return f.urgent || f.bytes >= int(f.req.MinBytes) || len(w.results) == 0
 }
 
 // meter counts what was sent.
 func (f *fetchReply) meter() {
 	for t, topic := range f.topics {
-		n := 0
+		records, bytes := 0, 0
 		for i := f.req.Topics[t].First; i < f.req.Topics[t].End; i++ {
-			n += f.results[i].Length
+			if n := f.work.results[i].Length; n > 0 {
+				records, bytes = records+f.work.records[i], bytes+n
+			}
 		}
-		if n > 0 {
-			f.h.cfg.Meter.Sent(topic.Name, n)
+		if bytes > 0 {
+			f.h.cfg.Meter.Sent(topic.Name, records, bytes)
 		}
 	}
 }
@@ -331,5 +249,6 @@ func (l *freelist[T]) put(v *T) { l.pool.Put(v) }
 
 var (
 	fetchReplies    freelist[fetchReply]
+	fetchWorks      freelist[fetchWork]
 	produceRequests freelist[wire.ProduceRequest]
 )

@@ -2,6 +2,7 @@ package handle
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"time"
@@ -16,9 +17,9 @@ import (
 // nothing of, are passed over: such a client would ask for them for ever.
 const (
 	firstUnconverted int16 = 4
-	mostConverted          = 4 << 20  // bytes that an answer may hold, if one batch is not larger
-	convertedRoom          = 64 << 20 // bytes that all such answers may hold together
-	roomPatience           = 2 * time.Second
+	mostConverted          = 4 << 20         // bytes that an answer may hold, if one batch is not larger
+	lessConverted          = 256 << 10       // the same while half of the room for answers is taken
+	roomPatience           = 3 * time.Second // longer than it takes until who holds room and takes nothing is cut off
 	emptyPatience          = 500 * time.Millisecond
 )
 
@@ -41,38 +42,44 @@ func dataSpan(log *commitlog.Log, from record.Offset, most int) (*commitlog.Span
 // convert puts messages in place of the answer's spans. While there is no room for more answers it waits, and in the end
 // answers without records: the client asks again. What is converted counts until done is called. When nothing comes of it,
 // because compaction has taken away the records that the client asks for and none follow, it waits before it says so.
-func (f *fetchReply) convert(ctx context.Context) (done func(), err error) {
-	f.old = append(f.old[:0], make([][]byte, len(f.results))...)
+func (f *fetchReply) convert(ctx context.Context, out *wire.Out) (done func(), err error) {
+	f.work.old = append(f.work.old[:0], make([][]byte, len(f.work.results))...)
 	if f.bytes == 0 {
 		return func() {}, nil
 	}
-	room := int64(mostConverted)
-	for _, s := range f.spans {
-		room = max(room, min(int64(s.Length), convertedRoom))
+	most := mostConverted
+	if out.Busy() {
+		most = lessConverted // so that many who take it slowly do not hold it all
+	}
+	room := int64(most)
+	for _, s := range f.work.spans {
+		room = max(room, int64(s.Length))
 	}
 	waiting, cancel := context.WithTimeout(ctx, roomPatience)
 	defer cancel()
-	if err := f.h.converted.Acquire(waiting, room); err != nil {
-		for i := range f.results {
-			f.results[i].Length = 0
+	room, err = out.Reserve(waiting, room)
+	if err != nil {
+		for i := range f.work.results {
+			f.work.results[i].Length = 0
 		}
 		f.bytes = 0
 		return func() {}, ctx.Err()
 	}
-	f.convertAll()
+	f.convertAll(most)
 	f.release()
-	held := min(int64(f.bytes), room)
-	f.h.converted.Release(room - held)
+	out.Release(room - int64(f.bytes))
+	out.Hold(int64(f.bytes) - room)
 	if f.bytes == 0 {
 		err = f.pause(ctx)
 	}
-	return func() { f.h.converted.Release(held) }, err
+	held := int64(f.bytes)
+	return func() { out.Release(held) }, err
 }
 
 // pause lets the time of a request without records go by, for a client that would ask again at once.
 func (f *fetchReply) pause(ctx context.Context) error {
 	left := min(time.Until(f.until), emptyPatience)
-	if left <= 0 || slices.ContainsFunc(f.results, func(r wire.FetchResult) bool { return r.Error != errNone }) {
+	if left <= 0 || slices.ContainsFunc(f.work.results, func(r wire.FetchResult) bool { return r.Error != errNone }) {
 		return nil
 	}
 	timer := time.NewTimer(left)
@@ -86,39 +93,52 @@ func (f *fetchReply) pause(ctx context.Context) error {
 	return nil
 }
 
-// convertAll converts partition by partition.
-func (f *fetchReply) convertAll() {
-	t := borrow()
-	defer t.giveBack()
-	left, next := min(mostConverted, int(f.req.MaxBytes)), 0
+// convertAll converts partition by partition, most bytes in all if the first batch is not larger.
+func (f *fetchReply) convertAll(most int) {
+	w := f.work
+	left, next := min(most, int(f.req.MaxBytes)), 0
 	f.bytes = 0
 	for i, topic := range f.topics {
 		for j := f.req.Topics[i].First; j < f.req.Topics[i].End; j++ {
-			if f.results[j].Length == 0 {
+			if w.results[j].Length == 0 {
 				continue
 			}
-			span := f.spans[next]
+			span := w.spans[next]
 			next++
-			f.results[j].Length = 0
+			w.results[j].Length = 0
 			if f.bytes > 0 && left <= f.bytes {
 				continue
 			}
 			p := &f.req.Partitions[j]
-			c := conversion{tool: t, log: topic.Partition(p.Index).Log, from: p.Offset, most: min(int(p.MaxBytes), left-f.bytes), magic: 1}
+			c := conversion{log: f.logs[j], from: p.Offset, most: min(int(p.MaxBytes), left-f.bytes), magic: 1}
 			if f.header.Version < 2 {
 				c.magic = 0
 			}
-			switch err := c.run(span); {
+			err := inTool(func(t *tool) error {
+				c.tool, c.out = t, nil
+				return c.run(span)
+			})
+			switch {
 			case err == nil:
-				f.old[j], f.results[j].Length = c.out, len(c.out)
+				w.old[j], w.results[j].Length = c.out, len(c.out)
+				w.records[j] = int(lastOffset(c.out) + 1 - max(span.Base, p.Offset))
 				f.bytes += len(c.out)
 			case errors.Is(err, record.ErrNoOldForm):
-				f.results[j] = fetchError(errUnsupportedCompressionType)
+				w.results[j] = fetchError(errUnsupportedCompressionType)
 			default:
-				f.results[j] = fetchError(f.readError(topic, p, err))
+				w.results[j] = fetchError(f.readError(topic, p, err))
 			}
 		}
 	}
+}
+
+// lastOffset is that of the last message of a set.
+func lastOffset(set []byte) (last record.Offset) {
+	for len(set) >= 12 {
+		last = record.Offset(binary.BigEndian.Uint64(set))
+		set = set[12+binary.BigEndian.Uint32(set[8:]):]
+	}
+	return last
 }
 
 // conversion is one partition's messages in the making.
@@ -163,7 +183,7 @@ func (c *conversion) batches(raw []byte) (next record.Offset, err error) {
 			return next, nil
 		}
 		var whole bool
-		c.out, whole, err = c.tool.Downgrade(c.out, raw[:h.Size()], c.magic, c.from, c.most-len(c.out), max(largestUnpacked, h.Size()))
+		c.out, whole, err = c.tool.Downgrade(c.out, raw[:h.Size()], c.magic, c.from, c.most-len(c.out), c.tool.bound(h.Size()))
 		if err != nil || !whole {
 			return next, err
 		}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/loghaul/loghaul/broker/commitlog"
 	"github.com/loghaul/loghaul/broker/topics"
+	"github.com/loghaul/loghaul/broker/wire"
 )
 
 // A Fetch request that waits keeps its frame, which counts among the requests on their way in when it is large. Those that
@@ -26,21 +26,31 @@ func pollsRoom(t *topics.Topics) int64 {
 	return mostPolls
 }
 
+// A request of more logs than manyLogs is not read again at each rise of a watermark, but after a rest of so many times as
+// long as the reading took: it would keep a core busy, and its client asked for more than the first bytes.
+const (
+	manyLogs = 200
+	restFor  = 10
+	longRest = 20 * time.Millisecond
+)
+
 // wait blocks until the answer is ready or its time is over. Every log of the request is watched before it is read
 // again, so that no rise of a high watermark is missed.
-func (f *fetchReply) wait(ctx context.Context) error {
+func (f *fetchReply) wait(ctx context.Context, out *wire.Out) error {
 	left := time.Until(f.until)
 	if left <= 0 {
 		return nil
 	}
-	if n := int64(len(f.frame.Bytes)); n > smallBody {
+	if n := int64(f.Size()); n > smallBody {
 		if f.h.polls.TryAcquire(n) {
 			defer f.h.polls.Release(n)
 		} else {
 			left = min(left, soon)
 		}
 	}
-	f.release() // nothing is held while waiting
+	if out.Busy() {
+		left = min(left, soon) // the other half of the memory for answers is for those that are on their way
+	}
 	wake := make(chan struct{}, 1)
 	notify := func() {
 		select {
@@ -48,46 +58,45 @@ func (f *fetchReply) wait(ctx context.Context) error {
 		default: // one wake-up is enough for any number of rises
 		}
 	}
-	for _, log := range f.watched() {
-		defer log.Watch(notify)()
-	}
-	timer := time.NewTimer(left)
-	defer timer.Stop()
-	for !f.ready() {
-		f.release()
-		select {
-		case <-wake:
-		case <-timer.C:
-			f.ready() // whatever there is
-			return nil
-		case <-f.h.draining:
-			f.ready()
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
+	for _, log := range f.logs {
+		if log != nil {
+			defer log.Watch(notify)()
 		}
 	}
-	return nil
+	return f.watch(ctx, wake, left)
 }
 
-// watched are the logs that the request waits for, each once: a partition may be named a thousand times.
-func (f *fetchReply) watched() []*commitlog.Log {
-	logs := make([]*commitlog.Log, 0, len(f.results))
-	named := make(map[*commitlog.Log]struct{}, len(f.results))
-	for t, topic := range f.topics {
-		for i := f.req.Topics[t].First; i < f.req.Topics[t].End; i++ {
-			if topic == nil || f.denied[t] {
-				continue // answered at once
-			}
-			p := topic.Partition(f.req.Partitions[i].Index)
-			if p == nil {
-				continue
-			}
-			if _, again := named[p.Log]; !again {
-				named[p.Log] = struct{}{}
-				logs = append(logs, p.Log)
+// watch reads again at each wake-up.
+func (f *fetchReply) watch(ctx context.Context, wake <-chan struct{}, left time.Duration) error {
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	for {
+		began := time.Now()
+		if f.ready() {
+			return nil
+		}
+		f.rest() // nothing is held while waiting
+		if took := time.Since(began); len(f.logs) > manyLogs {
+			if over, err := await(ctx, f, time.After(min(restFor*took, longRest)), timer.C); over {
+				return err
 			}
 		}
+		if over, err := await(ctx, f, wake, timer.C); over {
+			return err
+		}
 	}
-	return logs
+}
+
+// await waits for more; over says that it is not worth it any more, and whatever there is is ready then.
+func await[T any](ctx context.Context, f *fetchReply, more <-chan T, late <-chan time.Time) (over bool, err error) {
+	select {
+	case <-more:
+		return false, nil
+	case <-late:
+	case <-f.h.draining:
+	case <-ctx.Done():
+		return true, ctx.Err()
+	}
+	f.ready()
+	return true, nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/loghaul/loghaul/broker/quota"
@@ -32,6 +33,7 @@ type Config struct {
 	Quotas *quota.Quotas   // what clients may move
 	Level  *slog.LevelVar  // of the Logger, for clients that change it; nil: it is fixed
 	Meter  Meter           // counts what goes in and out; nil counts nothing
+	Room   Room            // keeps the disk from being filled; nil: it never is
 	Logger *slog.Logger    // nil discards
 }
 
@@ -40,7 +42,11 @@ type Meter interface {
 	// Received counts batches that were appended to a topic.
 	Received(topic string, records, bytes int)
 	// Sent counts batches that were sent to a client.
-	Sent(topic string, bytes int)
+	Sent(topic string, records, bytes int)
+	// Refused says that a partition of a Produce request was answered with an error, Kafka's code for it.
+	Refused(code int16)
+	// Throttled says that a client was told to wait so long because of a quota.
+	Throttled(key quota.Key, d time.Duration)
 	// Deleted says that a topic is gone.
 	Deleted(topic string)
 }
@@ -49,12 +55,10 @@ type Meter interface {
 type Handlers struct {
 	cfg  Config
 	log  *slog.Logger
-	disk diskWatch
 	room *semaphore.Weighted // bytes of requests that kmsg may take apart at a time
 
-	converted *semaphore.Weighted // bytes that answers in formats 0 and 1 hold
-	polls     *semaphore.Weighted // bytes of large Fetch requests that wait for records
-	searches  *semaphore.Weighted // logs that are searched for a time
+	polls    *semaphore.Weighted // bytes of large Fetch requests that wait for records
+	searches *semaphore.Weighted // logs that are searched for a time
 
 	draining chan struct{} // closed by Drain
 	drain    sync.Once
@@ -68,7 +72,10 @@ func New(cfg Config) *Handlers {
 	if cfg.Meter == nil {
 		cfg.Meter = noMeter{}
 	}
-	return &Handlers{cfg: cfg, log: cfg.Logger, room: semaphore.NewWeighted(decodedRoom), converted: semaphore.NewWeighted(convertedRoom),
+	if cfg.Room == nil {
+		cfg.Room = endless{}
+	}
+	return &Handlers{cfg: cfg, log: cfg.Logger, room: semaphore.NewWeighted(decodedRoom),
 		polls: semaphore.NewWeighted(pollsRoom(cfg.Topics)), searches: semaphore.NewWeighted(mostSearches), draining: make(chan struct{})}
 }
 
@@ -77,19 +84,20 @@ func (h *Handlers) Drain() { h.drain.Do(func() { close(h.draining) }) }
 
 // Peer is the other end of a connection.
 type Peer struct {
-	Remote    string // its address, host:port
-	IP        string // the same without the port, as rules of access control name it
-	Listener  string // the name of the listener it came in by, may be empty
-	Principal string // who it has shown to be, User:NAME; User:ANONYMOUS before and without that
-	Host      string // by which it reaches this broker, as Metadata and FindCoordinator tell it
-	Port      int32
-	mute      *mute // of its connection, set by NewSession
+	Connection uint64 // its number among all of this start of the broker, for the log
+	ClientID   string // as the client calls itself in this request, may be empty
+	Remote     string // its address, host:port
+	IP         string // the same without the port, as rules of access control name it
+	Listener   string // the name of the listener it came in by, may be empty
+	Principal  string // who it has shown to be, User:NAME; User:ANONYMOUS before and without that
+	Host       string // by which it reaches this broker, as Metadata and FindCoordinator tell it
+	Port       int32
+	mute       *mute // of its connection, set by NewSession
 }
 
 // Request is one decoded request and who sent it.
 type Request struct {
-	Body     kmsg.Request // decoded, at its version; its byte slices alias the frame and end with the handler
-	ClientID string       // as the client calls itself, may be empty
+	Body kmsg.Request // decoded, at its version; its byte slices alias the frame and end with the handler
 	Peer
 	session *Session // only for logging in
 }
@@ -106,6 +114,10 @@ type Reply interface {
 	// Drop gives up the answer.
 	Drop()
 }
+
+// Ready is a Reply that may be complete already, so that it can be written together with others. When it says so, the
+// connection writes those bytes and calls none of the Reply's other methods.
+type Ready interface{ Ready() ([]byte, bool) }
 
 // Sized is a Reply that knows how many bytes it holds while it waits for its turn.
 type Sized interface{ Size() int }
@@ -171,6 +183,7 @@ func (h *Handlers) route(ctx context.Context, frame *wire.Frame, header wire.Hea
 			return nil, err
 		}
 	}
+	s.peer.ClientID = header.ClientID
 	switch header.Key {
 	case keyProduce:
 		defer frame.Release() // its batches are in the log when produce returns
@@ -205,7 +218,7 @@ func (h *Handlers) plain(ctx context.Context, r *row, header wire.Header, body [
 	if err := req.ReadFrom(body); err != nil {
 		return nil, err
 	}
-	request := &Request{Body: req, ClientID: header.ClientID, Peer: s.peer, session: s}
+	request := &Request{Body: req, Peer: s.peer, session: s}
 	resp, err := r.act(h, ctx, request)
 	if bye, ok := errors.AsType[*FarewellError](err); ok {
 		return delayed{encode(header, resp), bye.until}, err
@@ -256,6 +269,9 @@ type bytesReply []byte
 // Send writes it.
 func (b bytesReply) Send(_ context.Context, out *wire.Out) error { return out.Write(b) }
 
+// Ready says that it is.
+func (b bytesReply) Ready() ([]byte, bool) { return b, true }
+
 // Drop has nothing to give back.
 func (b bytesReply) Drop() {}
 
@@ -273,6 +289,8 @@ func encode(header wire.Header, resp kmsg.Response) bytesReply {
 
 type noMeter struct{}
 
-func (noMeter) Received(string, int, int) {}
-func (noMeter) Sent(string, int)          {}
-func (noMeter) Deleted(string)            {}
+func (noMeter) Received(string, int, int)          {}
+func (noMeter) Sent(string, int, int)              {}
+func (noMeter) Refused(int16)                      {}
+func (noMeter) Throttled(quota.Key, time.Duration) {}
+func (noMeter) Deleted(string)                     {}

@@ -33,7 +33,7 @@ func (h *Handlers) initProducerID(_ context.Context, r *Request) (kmsg.Response,
 	if req.TransactionalID == nil {
 		id, err := h.cfg.ProducerIDs.Next()
 		if err != nil {
-			h.log.Error("could not give out a producer id", "err", err)
+			h.log.Error("could not give out a producer id", r.Who(), "error", err)
 			return initAnswer(req, errCoordinatorNotAvailable, -1, -1), nil
 		}
 		return initAnswer(req, errNone, id, 0), nil

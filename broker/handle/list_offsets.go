@@ -67,7 +67,7 @@ func (h *Handlers) listOffsets(ctx context.Context, r *Request) (kmsg.Response, 
 			case times > 1:
 				part.ErrorCode = errInvalidRequest
 			default:
-				h.listOffset(ctx, req, t.Topic, p, &part)
+				h.listOffset(ctx, r.Peer, req, t.Topic, p, &part)
 			}
 			asked[t.Topic][p.Partition] = 0
 			answer.Partitions = append(answer.Partitions, part)
@@ -78,7 +78,7 @@ func (h *Handlers) listOffsets(ctx context.Context, r *Request) (kmsg.Response, 
 }
 
 // listOffset answers for one partition.
-func (h *Handlers) listOffset(ctx context.Context, req *kmsg.ListOffsetsRequest, topic string, p *kmsg.ListOffsetsRequestTopicPartition, answer *kmsg.ListOffsetsResponseTopicPartition) {
+func (h *Handlers) listOffset(ctx context.Context, peer Peer, req *kmsg.ListOffsetsRequest, topic string, p *kmsg.ListOffsetsRequestTopicPartition, answer *kmsg.ListOffsetsResponseTopicPartition) {
 	if since, ok := timeSince[p.Timestamp]; p.Timestamp < 0 && (!ok || req.Version < since) {
 		answer.ErrorCode = errUnsupportedVersion
 		return
@@ -99,7 +99,7 @@ func (h *Handlers) listOffset(ctx context.Context, req *kmsg.ListOffsetsRequest,
 		offset, ms, err = h.offsetOf(ctx, log, p.Timestamp, end)
 	}
 	if err != nil {
-		h.log.Error("looking for an offset", "topic", topic, "partition", p.Partition, "time", p.Timestamp, "error", err)
+		h.log.Error("looking for an offset", peer.Who(), "topic", topic, "partition", p.Partition, "time", p.Timestamp, "error", err)
 		answer.ErrorCode = storageCode(err)
 		return
 	}

@@ -39,7 +39,7 @@ func (c *creation) topic(name string) (*topics.Topic, int16) {
 		return nil, errLeaderNotAvailable
 	}
 	c.made++
-	topic, err := c.h.autoCreate(name)
+	topic, err := c.h.autoCreate(c.r.Peer, name)
 	if err != nil {
 		code, _ := topicError(err)
 		return nil, code
@@ -48,7 +48,7 @@ func (c *creation) topic(name string) (*topics.Topic, int16) {
 }
 
 // autoCreate makes a topic that a client asked for. Two clients that ask at once both get it.
-func (h *Handlers) autoCreate(name string) (*topics.Topic, error) {
+func (h *Handlers) autoCreate(peer Peer, name string) (*topics.Topic, error) {
 	partitions := int(h.cfg.Topics.Settings().Int("num.partitions"))
 	topic, err := h.cfg.Topics.Create(name, partitions, nil)
 	if errors.Is(err, topics.ErrExists) {
@@ -57,7 +57,7 @@ func (h *Handlers) autoCreate(name string) (*topics.Topic, error) {
 		}
 	}
 	if err == nil {
-		h.log.Info("created a topic for a client that asked for it", "topic", name, "partitions", partitions)
+		h.log.Info("created a topic for a client that asked for it", "topic", name, "partitions", partitions, peer.Who())
 	}
 	return topic, err
 }

@@ -37,22 +37,33 @@ func prepare(records []byte, version int16, e *topics.Effective) (p prepared, er
 		return p, err
 	}
 	t := borrow()
-	s, err := t.checkRecords(records, p.header, rulesOf(e))
-	if err != nil || !e.Recompress || e.Compression == p.header.Codec() {
+	if err = p.shape(t, records, e); t.tooSmall() {
+		t.giveBack()
+		t, p.tool = borrowLarge(), nil
+		err = p.shape(t, records, e)
+	}
+	if p.tool == nil {
 		t.giveBack() // before the disk is waited for
-		p.batch = records
-	} else {
+	}
+	return p, err
+}
+
+// shape checks the records of one batch and brings them into the topic's codec; in the tool's buffer, if that is another.
+func (p *prepared) shape(t *tool, records []byte, e *topics.Effective) error {
+	s, err := t.checkRecords(records, p.header, rulesOf(e))
+	p.batch = records
+	if err == nil && e.Recompress && e.Compression != p.header.Codec() {
 		p.tool = t
-		p.batch, err = t.Repack(t.out[:0], records, e.Compression, e.Level, max(largestUnpacked, len(records)))
+		p.batch, err = t.Repack(t.out[:0], records, e.Compression, e.Level, t.bound(len(records)))
 		t.out = p.batch
-		if err == nil && len(p.batch) > e.MaxMessage {
+		if err = t.note(err); err == nil && len(p.batch) > e.MaxMessage {
 			err = coded(errMessageTooLarge, "the record batch has %d bytes with compression.type=%s, max.message.bytes is %d", len(p.batch), e.Compression, e.MaxMessage)
 		}
 	}
 	if err == nil {
 		p.setTime(e, s)
 	}
-	return p, err
+	return err
 }
 
 // cut says whether a batch of format 2 is longer than what there is of it.
@@ -80,31 +91,40 @@ func upgrade(set []byte, e *topics.Effective) (p prepared, err error) {
 	if set == nil {
 		return p, early(errInvalidRecord, "no message set")
 	}
-	p.tool = borrow()
+	if err = p.upgrade(borrow(), set, e); p.tool.tooSmall() {
+		p.release()
+		p = prepared{}
+		err = p.upgrade(borrowLarge(), set, e)
+	}
+	return p, err
+}
+
+func (p *prepared) upgrade(t *tool, set []byte, e *topics.Effective) error {
+	p.tool = t
 	f := faults{rules: rulesOf(e)}
-	u := record.Upgrade{Largest: e.MaxMessage, Limit: max(largestUnpacked, len(set)), Codec: -1, Each: f.see}
+	u := record.Upgrade{Largest: e.MaxMessage, Limit: t.bound(len(set)), Codec: -1, Each: f.see}
 	if e.Recompress {
 		u.Codec, u.Level = e.Compression, e.Level
 	}
-	out, n, err := p.tool.Upgrade(p.tool.out[:0], set, u)
-	if p.tool.out = out; err != nil {
-		return p, unpackError(err)
+	out, n, err := t.Upgrade(t.out[:0], set, u)
+	if t.out = out; err != nil {
+		return unpackError(t.note(err))
 	}
 	if n == 0 {
-		return p, nil
+		return nil
 	}
 	if err := f.err(); err != nil {
-		return p, err
+		return err
 	}
 	if len(out) > e.MaxMessage {
-		return p, coded(errMessageTooLarge, "the messages become a record batch of %d bytes, max.message.bytes is %d", len(out), e.MaxMessage)
+		return coded(errMessageTooLarge, "the messages become a record batch of %d bytes, max.message.bytes is %d", len(out), e.MaxMessage)
 	}
 	if p.header, err = record.ParseHeader(out); err != nil {
-		return p, err
+		return err
 	}
 	p.batch = out
 	if e.AppendTime {
 		record.SetAppendTime(p.batch, time.Now().UnixMilli())
 	}
-	return p, nil
+	return nil
 }

@@ -50,6 +50,9 @@ func (h *Handlers) produce(header wire.Header, body []byte, peer Peer) (Reply, e
 			in.partition, in.records = req.Partitions[i].Index, req.Partitions[i].Records
 			got, err := h.append(&in)
 			results[i] = got.result(err)
+			if results[i].Error != errNone {
+				h.cfg.Meter.Refused(results[i].Error)
+			}
 			if named += len(results[i].Records); named > mostFaults {
 				results[i].Records = nil
 			}
@@ -64,11 +67,11 @@ func (h *Handlers) produce(header wire.Header, body []byte, peer Peer) (Reply, e
 	if req.Acks == 0 {
 		return nil, failed
 	}
-	return answerProduce(header, req, results, waits), nil
+	return h.answerProduce(header, req, results, waits), nil
 }
 
 // answerProduce makes the answer, which waits for the disk where that is asked for.
-func answerProduce(header wire.Header, req *wire.ProduceRequest, results []wire.ProduceResult, waits []durableWait) Reply {
+func (h *Handlers) answerProduce(header wire.Header, req *wire.ProduceRequest, results []wire.ProduceResult, waits []durableWait) Reply {
 	flexible := header.Version >= find(keyProduce).flexible
 	b := wire.AppendResponseHeader(make([]byte, 0, 64+32*len(results)), header.Correlation, flexible)
 	b, marks := wire.AppendProduceResponse(b, req, results, header.Version)
@@ -80,7 +83,7 @@ func answerProduce(header wire.Header, req *wire.ProduceRequest, results []wire.
 		return bytesReply(b)
 	}
 	patience := max(time.Duration(req.TimeoutMillis)*time.Millisecond, leastPatience)
-	return &produceReply{b: b, waits: waits, until: time.Now().Add(patience)}
+	return &produceReply{b: b, waits: waits, until: time.Now().Add(patience), meter: h.cfg.Meter}
 }
 
 // leastPatience is how long the disk is waited for at least: a one-node Kafka never times out, so clients that ask for
@@ -114,17 +117,27 @@ func (h *Handlers) append(in *arrival) (appended, error) {
 	if partition == nil {
 		return got, early(errUnknownTopicOrPartition, "")
 	}
-	e := in.topic.Effective()
+	if err := h.admit(in); err != nil {
+		return got, err
+	}
 	got.log = partition.Log
+	err := h.take(in, &got)
+	h.cfg.Room.Note(len(in.records), err)
+	return got, err
+}
+
+// take is append for a partition that there is, with room on the disk.
+func (h *Handlers) take(in *arrival, got *appended) error {
+	e := in.topic.Effective()
 	p, err := prepare(in.records, in.version, e)
 	defer p.release()
 	if err != nil || p.batch == nil {
-		return got, err
+		return err
 	}
 	if p.header.Transactional() {
 		leave, err := h.enter(in, p.header)
 		if err != nil {
-			return got, err
+			return err
 		}
 		defer leave()
 	}
@@ -135,8 +148,7 @@ func (h *Handlers) append(in *arrival) (appended, error) {
 	if e.AppendTime && err == nil {
 		got.time = record.MaxTime(p.batch)
 	}
-	h.disk.note(h.log, got.log, err)
-	return got, err
+	return err
 }
 
 // result is the answer for one partition, as far as it is known before the disk has it.
@@ -202,24 +214,53 @@ type produceReply struct {
 	b     []byte
 	waits []durableWait
 	until time.Time
+	meter Meter
+}
+
+// Ready is the answer when the disk has all, or has failed.
+func (p *produceReply) Ready() ([]byte, bool) {
+	if !p.settled() {
+		return nil, false
+	}
+	p.await(context.Background()) // for nothing
+	return p.b, true
+}
+
+// settled says whether there is nothing to wait for.
+func (p *produceReply) settled() bool {
+	for _, w := range p.waits {
+		if !w.log.Settled(w.last) {
+			return false
+		}
+	}
+	return true
 }
 
 // Send waits for the disk, corrects the answer where that failed, and writes it.
 func (p *produceReply) Send(ctx context.Context, out *wire.Out) error {
 	waitCtx, cancel := context.WithDeadline(ctx, p.until)
 	defer cancel()
+	p.await(waitCtx)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return out.Write(p.b)
+}
+
+// await waits for the disk, and writes into the answer where that failed.
+func (p *produceReply) await(ctx context.Context) {
+	for _, w := range p.waits[min(1, len(p.waits)):] {
+		w.log.Expect(w.last)
+	}
 	for _, w := range p.waits {
-		if err := w.log.WaitDurable(waitCtx, w.last); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
+		if err := w.log.WaitDurable(ctx, w.last); err != nil {
 			code, _ := produceError(err)
+			p.meter.Refused(code)
 			at := p.b[w.mark:]
 			binary.BigEndian.PutUint16(at, uint16(code))
 			binary.BigEndian.PutUint64(at[2:], ^uint64(0)) // base offset -1
 		}
 	}
-	return out.Write(p.b)
 }
 
 // Drop has nothing to give back: the batches stay in the log.

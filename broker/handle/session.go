@@ -122,6 +122,9 @@ type delayed struct {
 	until time.Time
 }
 
+// Ready says no: its time has to come first.
+func (d delayed) Ready() ([]byte, bool) { return nil, false }
+
 // Send waits, then writes; nothing is written for an empty reply.
 func (d delayed) Send(ctx context.Context, out *wire.Out) error {
 	timer := time.NewTimer(time.Until(d.until))

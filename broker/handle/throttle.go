@@ -35,6 +35,7 @@ func (h *Handlers) charge(p Peer, clientID string, key quota.Key, n int) int32 {
 	if d < time.Millisecond {
 		return 0
 	}
+	h.cfg.Meter.Throttled(key, d)
 	if p.mute != nil {
 		p.mute.extend(now, d)
 	}
@@ -48,6 +49,7 @@ func (h *Handlers) Connected(s *Session) {
 	}
 	now := time.Now()
 	if d := h.cfg.Quotas.Connect(s.peer.IP, now); d > 0 {
+		h.cfg.Meter.Throttled(quota.Connections, d)
 		s.peer.mute.extend(now, d)
 	}
 }

@@ -38,7 +38,7 @@ func (h *Handlers) writeTxnMarkers(_ context.Context, r *Request) (kmsg.Response
 				p := &topic.Partitions[i]
 				p.Partition, p.ErrorCode = index, errClusterAuthorizationFailed
 				if allowed {
-					waits = h.writeMarker(waits, txn.Partition{Topic: t.Topic, Index: index}, marker, &p.ErrorCode)
+					waits = h.writeMarker(r.Peer, waits, txn.Partition{Topic: t.Topic, Index: index}, marker, &p.ErrorCode)
 				}
 			}
 			answer.Topics = append(answer.Topics, topic)
@@ -57,7 +57,7 @@ func (h *Handlers) writeTxnMarkers(_ context.Context, r *Request) (kmsg.Response
 }
 
 // writeMarker writes one marker and adds the wait for it to the others; code hears what became of it.
-func (h *Handlers) writeMarker(waits []func(context.Context), p txn.Partition, m txn.Marker, code *int16) []func(context.Context) {
+func (h *Handlers) writeMarker(peer Peer, waits []func(context.Context), p txn.Partition, m txn.Marker, code *int16) []func(context.Context) {
 	if m.Producer.ID < 0 || m.Producer.Epoch < 0 {
 		*code = errUnknownServer // as Kafka, which falls over it
 		return waits
@@ -66,7 +66,7 @@ func (h *Handlers) writeMarker(waits []func(context.Context), p txn.Partition, m
 	if *code = markerCode(err); err != nil {
 		return waits
 	}
-	h.log.Info("wrote the end of a transaction that an operator asked for", "topic", p.Topic, "partition", p.Index,
+	h.log.Info("wrote the end of a transaction that an operator asked for", peer.Who(), "topic", p.Topic, "partition", p.Index,
 		"producer_id", int64(m.Producer.ID), "producer_epoch", m.Producer.Epoch, "commit", m.Commit)
 	return append(waits, func(ctx context.Context) { *code = markerCode(wait(ctx)) })
 }

@@ -117,6 +117,37 @@ func init() {
 				r.Topics[0].Partitions = append(r.Topics[0].Partitions, r.Topics[0].Partitions[0])
 			})
 		}},
+		script{name: "partitions named again", play: func(s *session) {
+			t := s.topic("t", 2)
+			s.fill(t, plainBatch("a"), plainBatch("b"))
+			from := func(partition int32, offset int64) kmsg.FetchRequestTopicPartition {
+				p := fetchRequest(t, partition, offset).Topics[0].Partitions[0]
+				p.Partition = partition
+				return p
+			}
+			s.fetch("from elsewhere", t, 0, func(r *kmsg.FetchRequest) {
+				r.Topics[0].Partitions = append(r.Topics[0].Partitions, from(1, 0), from(0, 1))
+			})
+			s.fetch("with a bad offset first", t, 99, func(r *kmsg.FetchRequest) {
+				r.Topics[0].Partitions = append(r.Topics[0].Partitions, from(0, 1))
+			})
+			s.fetch("with a bad offset last", t, 1, func(r *kmsg.FetchRequest) {
+				r.Topics[0].Partitions = append(r.Topics[0].Partitions, from(0, 99))
+			})
+			s.fetch("one that is not there", t, 0, func(r *kmsg.FetchRequest) {
+				r.Topics[0].Partitions = append(r.Topics[0].Partitions, from(7, 0), from(7, 1))
+			})
+			s.fetch("in its topic named again", t, 0, func(r *kmsg.FetchRequest) {
+				again := r.Topics[0]
+				again.Partitions = []kmsg.FetchRequestTopicPartition{from(0, 1)}
+				r.Topics = append(r.Topics, again)
+			})
+			s.fetch("another one in its topic named again", t, 0, func(r *kmsg.FetchRequest) {
+				again := r.Topics[0]
+				again.Partitions = []kmsg.FetchRequestTopicPartition{from(1, 0)}
+				r.Topics = append(r.Topics, again)
+			})
+		}},
 	)
 	about(2,
 		script{name: "every kind of time", play: func(s *session) {

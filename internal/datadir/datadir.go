@@ -3,11 +3,14 @@
 package datadir
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 )
 
 // lockName is the file that carries the lock. It is never removed: a second file of
@@ -25,7 +28,7 @@ type Held struct{ file *os.File }
 // a slip in --data must not close /tmp.
 func Hold(dir string) (*Held, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the data folder %s: %w", dir, err)
+		return nil, fmt.Errorf("making the data folder %s: %w", dir, mend(err))
 	}
 	if err := closeToOthers(dir); err != nil {
 		return nil, err
@@ -33,7 +36,7 @@ func Hold(dir string) (*Held, error) {
 	path := filepath.Join(dir, lockName)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("locking the data folder %s: %w", dir, err)
+		return nil, fmt.Errorf("locking the data folder %s: %w", dir, mend(err))
 	}
 	if err := tryLock(f); err != nil {
 		f.Close()
@@ -43,6 +46,17 @@ func Hold(dir string) (*Held, error) {
 		fmt.Fprintf(f, "pid %d (%s)\n", os.Getpid(), filepath.Base(os.Args[0])) // only for the message above
 	}
 	return &Held{f}, nil
+}
+
+// mend adds what to do about a folder that nothing can be written to.
+func mend(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w: make it writable for this user, or choose another folder with --data", err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w: free some space on that disk, or choose another folder with --data", err)
+	}
+	return err
 }
 
 // closeToOthers gives an empty folder mode 0700, and refuses one that is not empty and

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,6 +41,21 @@ type Broker struct {
 	Logs string
 
 	others map[string]string // addresses by security protocol
+	ask    func() error      // asks it to end
+	ended  <-chan struct{}
+}
+
+// Stop ends the broker as an operator does, and waits until it has closed its logs.
+func (b *Broker) Stop(t testing.TB) {
+	t.Helper()
+	if err := b.ask(); err != nil {
+		t.Fatalf("asking a Kafka to end: %v", err)
+	}
+	select {
+	case <-b.ended:
+	case <-time.After(time.Minute):
+		t.Fatal("the Kafka does not end within a minute")
+	}
 }
 
 // Listener is the address of a further listener.
@@ -60,12 +76,12 @@ func Start(t testing.TB, cfg Config) *Broker {
 		if err := os.WriteFile(file, properties, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		args := []string{"Driver", "broker", file, "--cluster-id", clusterID}
+		args := []string{"Driver", "broker", file, "--ignore-formatted", "--cluster-id", clusterID} // log.dirs may name a folder of an earlier one
 		for name, level := range cfg.Features {
 			args = append(args, "--feature", fmt.Sprintf("%s=%d", name, level))
 		}
 		cmd := command(t, cfg.Version, "512m", []string{driver}, args...)
-		if last = run(t, cmd, b.Addr); last == nil {
+		if last = run(t, cmd, b); last == nil {
 			return b
 		}
 		if err := os.RemoveAll(b.Logs); err != nil {
@@ -135,7 +151,7 @@ func free(t testing.TB, n int) []string {
 }
 
 // run starts the broker and waits until it serves. It is killed when the test ends: its data folder goes too.
-func run(t testing.TB, cmd *exec.Cmd, addr string) error {
+func run(t testing.TB, cmd *exec.Cmd, b *Broker) error {
 	t.Helper()
 	var said bytes.Buffer // read after the end of the program only
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -153,7 +169,8 @@ func run(t testing.TB, cmd *exec.Cmd, addr string) error {
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	err = ready(ctx, addr, ended)
+	b.ask, b.ended = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, ended
+	err = ready(ctx, b.Addr, ended)
 	if err != nil {
 		stop(cmd, stdin, ended)
 		return fmt.Errorf("%w\n%s", err, said.String())
