@@ -35,7 +35,7 @@ func (p *Partition) answered(f *flight, a answer) {
 		f.touched = f.again || v == unsure || v == sequence || v == fenced
 		p.mu.unsure = p.mu.unsure || v == sequence
 		p.mu.fenced = p.mu.fenced || v == fenced
-		p.stop(kerr.ErrorForCode(a.code), v)
+		p.stop(refusal(a.code), v)
 	}
 	p.nudge()
 	p.mu.Unlock()

@@ -41,6 +41,15 @@ func judge(code int16) verdict {
 	return permanent
 }
 
+// refusal is the error of a code. The words of NOT_ENOUGH_REPLICAS lead astray where a broker answers it for want of room.
+func refusal(code int16) error {
+	err := kerr.ErrorForCode(code)
+	if errors.Is(err, kerr.NotEnoughReplicas) {
+		return fmt.Errorf("%w Or the broker has no room on its disk: see loghaul status groups", err)
+	}
+	return err
+}
+
 // Stuck is a refusal that only a person can mend. Sending goes on trying, slowly.
 type Stuck struct {
 	Topic string
