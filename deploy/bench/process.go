@@ -18,13 +18,15 @@ import (
 // patience is how long a process may do nothing visible before the measurement gives up.
 const patience = 2 * time.Minute
 
-// process is one loghaul command, running as a process of its own.
+// process is one program that is measured, running as a process of its own.
 type process struct {
 	name  string
 	cmd   *exec.Cmd
-	where map[string]string // from its ready line
-	ended chan struct{}     // closed when it has ended and its output is read
-	peak  atomic.Int64      // resident bytes at most, 0 while unknown
+	began time.Time
+	ready chan map[string]string // its ready line; one send, by listen
+	where map[string]string      // from its ready line
+	ended chan struct{}          // closed when it has ended and its output is read
+	peak  atomic.Int64           // resident bytes at most, 0 while unknown
 
 	mu struct {
 		sync.Mutex
@@ -34,24 +36,23 @@ type process struct {
 
 // start runs a command and waits for its ready line, or its end.
 func (p *pipe) start(ctx context.Context, args ...string) (*process, error) {
-	pr := &process{name: args[0], cmd: exec.Command(p.Program, args...), ended: make(chan struct{})}
-	pr.cmd.Env = append(ownEnv(os.Environ()), p.Env...)
-	stderr, err := pr.cmd.StderrPipe()
+	return startLoghaul(ctx, p.Program, p.Env, args...)
+}
+
+// startLoghaul runs a command of the program and waits for its ready line, or its end.
+func startLoghaul(ctx context.Context, program string, env []string, args ...string) (*process, error) {
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(ownEnv(os.Environ()), env...)
+	pr, err := spawn(args[0], cmd)
 	if err != nil {
 		return nil, err
 	}
-	if err := pr.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting the %s: %w", pr.name, err)
-	}
-	ready := make(chan map[string]string, 1) // one send, by listen
-	go pr.listen(stderr, ready)
-	go pr.watch()
 	select {
-	case pr.where = <-ready:
+	case pr.where = <-pr.ready:
 		return pr, nil
 	case <-pr.ended:
 		select {
-		case pr.where = <-ready: // quick, but it did serve
+		case pr.where = <-pr.ready: // quick, but it did serve
 			return pr, nil
 		default:
 			return nil, pr.failed("ended before it was ready")
@@ -63,6 +64,22 @@ func (p *pipe) start(ctx context.Context, args ...string) (*process, error) {
 		pr.kill()
 		return nil, ctx.Err()
 	}
+}
+
+// spawn starts a program and listens to what it says on standard error. Its goroutines end with it.
+func spawn(name string, cmd *exec.Cmd) (*process, error) {
+	pr := &process{name: name, cmd: cmd, ready: make(chan map[string]string, 1), ended: make(chan struct{})}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	pr.began = time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the %s: %w", name, err)
+	}
+	go pr.listen(stderr)
+	go pr.watch()
+	return pr, nil
 }
 
 // ownEnv leaves out what would change the commands' settings.
@@ -77,7 +94,7 @@ func ownEnv(environ []string) []string {
 }
 
 // listen reads what the process says until it ends, and reaps it.
-func (pr *process) listen(stderr io.Reader, ready chan<- map[string]string) {
+func (pr *process) listen(stderr io.Reader) {
 	defer close(pr.ended)
 	lines := bufio.NewScanner(stderr)
 	said := false
@@ -90,7 +107,7 @@ func (pr *process) listen(stderr io.Reader, ready chan<- map[string]string) {
 				name, addr, _ := strings.Cut(f, "=")
 				where[name] = addr
 			}
-			ready <- where
+			pr.ready <- where
 		}
 		pr.mu.Lock()
 		if pr.mu.said = append(pr.mu.said, text); len(pr.mu.said) > 20 {
@@ -170,8 +187,15 @@ func (pr *process) stop(ctx context.Context) error {
 	if err := askToEnd(pr.cmd.Process); err != nil {
 		return fmt.Errorf("stopping the %s: %w", pr.name, err)
 	}
-	return pr.wait(ctx)
+	err := pr.wait(ctx)
+	if state := pr.cmd.ProcessState; err != nil && ctx.Err() == nil && state.ExitCode() == terminated {
+		return nil
+	}
+	return err
 }
+
+// terminated is how a JVM ends that has drained when it was told to.
+const terminated = 128 + 15
 
 // kill ends the process where it is, if it still runs.
 func (pr *process) kill() {
@@ -183,10 +207,17 @@ func (pr *process) kill() {
 	}
 }
 
+// lastWords is the error of a process that did not do what it should.
+type lastWords struct{ name, how, said string }
+
+func (l *lastWords) Error() string {
+	return fmt.Sprintf("the %s %s; it said last:\n%s", l.name, l.how, l.said)
+}
+
 func (pr *process) failed(how string) error {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
-	return fmt.Errorf("the %s %s; it said last:\n%s", pr.name, how, strings.Join(pr.mu.said, "\n"))
+	return &lastWords{pr.name, how, strings.Join(pr.mu.said, "\n")}
 }
 
 // cpu is the processor time it took; valid after its end.
