@@ -47,3 +47,21 @@ type Fetch struct {
 func (s SinkFields) DeadLetterTopic(topic string) string {
 	return strings.ReplaceAll(s.DeadLetter, "{topic}", topic)
 }
+
+// Letters says of topics whether the dead letters of a topic that the sink reads go there.
+func (s SinkFields) Letters() func(topic string) bool {
+	const place = "{topic}"
+	n, at, takes := strings.Count(s.DeadLetter, place), strings.Index(s.DeadLetter, place), s.Taker()
+	return func(topic string) bool {
+		if n == 0 {
+			return topic != "" && topic == s.DeadLetter
+		}
+		// As many bytes as are left over for each place are the read topic's name.
+		length := (len(topic) - len(s.DeadLetter) + n*len(place)) / n
+		if length <= 0 || at+length > len(topic) {
+			return false
+		}
+		read := topic[at : at+length]
+		return s.DeadLetterTopic(read) == topic && takes(read)
+	}
+}

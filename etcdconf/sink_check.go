@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -70,18 +71,25 @@ func (s *SinkFields) checkDeadLetter(c *checker) {
 
 // Takes says whether the sink reads this topic: by its name, or by a pattern that matches all of it. A pattern
 // never takes a dead letter topic: the sink's own, or one whose name ends in .dlq.
-func (s SinkFields) Takes(topic string) bool {
+func (s SinkFields) Takes(topic string) bool { return s.Taker()(topic) }
+
+// Taker is Takes for many topics: patterns are compiled once.
+func (s SinkFields) Taker() func(topic string) bool {
+	var patterns []*regexp.Regexp
 	for _, t := range s.Topics {
-		if t == topic {
-			return true
-		}
-		expr, ok := strings.CutPrefix(t, "~")
-		if !ok || strings.HasSuffix(topic, ".dlq") || topic == s.DeadLetter {
-			continue
-		}
-		if re, err := regexp.Compile("^(?:" + expr + ")$"); err == nil && re.MatchString(topic) {
-			return true
+		if expr, ok := strings.CutPrefix(t, "~"); ok {
+			if re, err := regexp.Compile("^(?:" + expr + ")$"); err == nil {
+				patterns = append(patterns, re)
+			}
 		}
 	}
-	return false
+	return func(topic string) bool {
+		if slices.Contains(s.Topics, topic) {
+			return true
+		}
+		if strings.HasSuffix(topic, ".dlq") || topic == s.DeadLetter {
+			return false
+		}
+		return slices.ContainsFunc(patterns, func(re *regexp.Regexp) bool { return re.MatchString(topic) })
+	}
 }
