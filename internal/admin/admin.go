@@ -23,6 +23,7 @@ type Config struct {
 	Listen  string              // HOST:PORT; port 0 picks a free one; no default
 	Metrics prometheus.Gatherer // what /metrics shows; required
 	Serving func() error        // nil while the part serves, else why not; called by /readyz, concurrently; required
+	Notes   func() []string     // what an operator should know although the part serves, for /readyz, a line each; nil: nothing
 	Logger  *slog.Logger        // nil discards
 }
 
@@ -40,6 +41,9 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// mostScrapes is how many may ask for the metrics at a time; each answer is made anew, from all that there is.
+const mostScrapes = 4
 
 // Server answers /metrics, /healthz, /readyz and /debug/pprof.
 type Server struct {
@@ -96,7 +100,11 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) routes() http.Handler {
 	m := http.NewServeMux()
-	m.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{}))
+	m.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn),
+		ErrorHandling:       promhttp.ContinueOnError, // one that cannot be had must not hide all others
+		MaxRequestsInFlight: mostScrapes,
+	}))
 	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	m.HandleFunc("GET /readyz", s.readyz)
 	m.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -107,11 +115,16 @@ func (s *Server) routes() http.Handler {
 	return m
 }
 
-// readyz answers 200 while the part serves, and 503 with the reason while it does not.
+// readyz answers 200 while the part serves, with what is to be noted below, and 503 with the reason while it does not.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	if err := s.cfg.Serving(); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	io.WriteString(w, "ok\n")
+	if s.cfg.Notes != nil {
+		for _, note := range s.cfg.Notes() {
+			io.WriteString(w, note+"\n")
+		}
+	}
 }

@@ -86,6 +86,32 @@ func TestAliveIsNotReady(t *testing.T) {
 	}
 }
 
+func TestWhatAnOperatorShouldKnowStandsBelowTheAnswer(t *testing.T) {
+	notes := func() []string { return []string{"the disk is full", "writers wait"} }
+	s := serve(t, Config{Metrics: prometheus.NewRegistry(), Serving: func() error { return nil }, Notes: notes})
+	if code, body := get(t, s, "/readyz"); code != 200 || body != "ok\nthe disk is full\nwriters wait\n" {
+		t.Errorf("GET /readyz = %d %q, want 200 with both notes", code, body)
+	}
+}
+
+// broken is a metric that cannot be had.
+type broken struct{ desc *prometheus.Desc }
+
+func (b broken) Describe(to chan<- *prometheus.Desc) { to <- b.desc }
+func (b broken) Collect(to chan<- prometheus.Metric) {
+	to <- prometheus.NewInvalidMetric(b.desc, errors.New("no such thing"))
+}
+
+func TestAMetricThatCannotBeHadHidesNoOther(t *testing.T) {
+	r := prometheus.NewRegistry()
+	lines := prometheus.NewCounter(prometheus.CounterOpts{Name: "lines_total", Help: "Lines."})
+	r.MustRegister(lines, broken{prometheus.NewDesc("broken_total", "Broken.", nil, nil)})
+	s := serve(t, Config{Metrics: r, Serving: func() error { return nil }})
+	if code, body := get(t, s, "/metrics"); code != 200 || !strings.Contains(body, "lines_total 0") {
+		t.Errorf("GET /metrics = %d %q, want lines_total", code, body)
+	}
+}
+
 func TestABusyPortIsNamed(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -19,7 +19,8 @@ type service struct {
 	stages  *stages
 	metrics *prometheus.Registry
 	serving atomic.Bool
-	where   []string // "broker=127.0.0.1:9092", in the order of starting
+	watched atomic.Pointer[watched] // the part that can say more than that; nil: none
+	where   []string                // "broker=127.0.0.1:9092", in the order of starting
 }
 
 func newService(g *globals) *service {
@@ -33,12 +34,7 @@ func (s *service) startAdmin(ctx context.Context, addr, flag string) error {
 	if addr == "none" {
 		return nil
 	}
-	a, err := admin.New(admin.Config{Listen: addr, Metrics: s.metrics, Logger: s.g.log, Serving: func() error {
-		if !s.serving.Load() {
-			return errors.New("not serving yet, or draining")
-		}
-		return nil
-	}})
+	a, err := admin.New(admin.Config{Listen: addr, Metrics: s.metrics, Logger: s.g.log, Serving: s.why, Notes: s.notes})
 	if err != nil {
 		return usageErrorf("%s: %w", flag, err)
 	}
@@ -46,6 +42,40 @@ func (s *service) startAdmin(ctx context.Context, addr, flag string) error {
 		return withFlag(err, flag)
 	}
 	s.where = append(s.where, "admin=http://"+a.Addr())
+	return nil
+}
+
+// watched is a part that knows whether it serves, and what an operator should know although it does.
+type watched interface {
+	Serving() error
+	Notes() []string
+}
+
+// watch asks a part for /readyz from now on, if it can be asked.
+func (s *service) watch(p part) {
+	if w, ok := p.(watched); ok {
+		s.watched.Store(&w)
+	}
+}
+
+// why is nil while the process serves, else why it does not.
+func (s *service) why() error {
+	if w := s.watched.Load(); w != nil {
+		if err := (*w).Serving(); err != nil {
+			return err
+		}
+	}
+	if !s.serving.Load() {
+		return errors.New("not serving yet, or draining")
+	}
+	return nil
+}
+
+// notes are what the part says beside that.
+func (s *service) notes() []string {
+	if w := s.watched.Load(); w != nil {
+		return (*w).Notes()
+	}
 	return nil
 }
 
@@ -57,6 +87,7 @@ func (s *service) ready() {
 
 // runPart is the whole life of a process with one part: admin first, so that a part that waits can be asked why.
 func (s *service) runPart(ctx context.Context, name string, p part, adminAddr string) error {
+	s.watch(p)
 	err := s.startAdmin(ctx, adminAddr, "--admin")
 	if err == nil {
 		err = s.stages.start(ctx, name, p)
