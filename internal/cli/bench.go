@@ -11,7 +11,7 @@ import (
 )
 
 func newBench(g *globals) *cobra.Command {
-	return newGroup("bench", "measure the parts as they are", newBenchPipe(g))
+	return newGroup("bench", "measure the parts as they are", newBenchPipe(g), newBenchBroker(g))
 }
 
 func newBenchPipe(g *globals) *cobra.Command {

@@ -18,6 +18,7 @@ type brokerFlags struct {
 	tlsCert, tlsKey, tlsClientCA         string
 	listen, advertise, createTopics, set []string
 
+	disk      diskFlags
 	places    map[string]string // where each setting was found
 	clusterID string            // for a folder that has none
 }
@@ -50,6 +51,7 @@ wins over the environment over the file. Kafka's listeners, advertised.listeners
 	fl.StringSliceVar(&f.createTopics, "create-topics", nil, "TOPIC:PARTITIONS[:REPLICAS[:POLICY]] to make where they are missing, by comma")
 	fl.StringVar(&f.properties, "properties", "", "server.properties file with Kafka's own setting names")
 	fl.StringArrayVar(&f.set, "set", nil, "NAME=VALUE, a setting by Kafka's own name; repeat for more")
+	f.disk.add(fl)
 	fl.StringVar(&f.admin, "admin", "127.0.0.1:7702", "address of /metrics, /healthz, /readyz, /debug/pprof; none does without")
 	cmd.AddCommand(newBrokerUser(g))
 	return cmd
@@ -70,14 +72,26 @@ func (g *globals) runBroker(ctx context.Context, f brokerFlags) error {
 	if err := needData(f.data, "broker"); err != nil {
 		return err
 	}
+	keepWithin(g.log)
 	s := newService(g)
+	sinks := newSinkClaims(g.log)
 	b, err := broker.New(broker.Config{
+		DiskBudget: int64(f.disk.budget), OnFull: f.disk.onFull, Claims: f.disk.claims(sinks, g.withoutEtcd()),
 		Data: f.data, Listen: f.listen, Advertise: f.advertise, Settings: settings, Place: f.place, ClusterID: f.clusterID, CreateTopics: f.createTopics,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, TLSClientCA: f.tlsClientCA, ListenFlag: "--listen",
 		Logger: g.log.With("part", "broker"), Level: g.level, Recovered: g.stderr, Registry: s.metrics,
 	})
 	if err != nil {
 		return err
+	}
+	if f.disk.budget > 0 && !g.withoutEtcd() {
+		client, err := g.dialEtcdWith(g.log)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		sinks.watch(client.Sinks(), f.data, b.Ready())
+		s.stages.launch(ctx, "sinks", sinks)
 	}
 	return s.runPart(ctx, "broker", b, f.admin)
 }

@@ -76,9 +76,22 @@ func (g *globals) runProduce(ctx context.Context, topic string, f produceFlags) 
 	}
 	sent, err := sendLines(ctx, p, &input{g.stdin, cfg.Producer.MaxMessageBytes}, template)
 	if err != nil {
-		return fmt.Errorf("%w (%s sent before)", err, plural(sent, "record"))
+		return fmt.Errorf("%w (%s sent before)", g.whyRefused(ctx, err), plural(sent, "record"))
 	}
 	return nil
+}
+
+// whyRefused adds what the broker says of its disk to the error that a full one answers, which speaks of replicas.
+func (g *globals) whyRefused(ctx context.Context, err error) error {
+	if !errors.Is(err, sarama.ErrNotEnoughReplicas) {
+		return err
+	}
+	cl := newCluster(g.kafkaConfig("loghaul-produce"))
+	defer cl.Close()
+	if why := cl.disk(ctx).waiting(); why != "" {
+		return fmt.Errorf("%w: %s", err, why)
+	}
+	return err
 }
 
 // batchLimit is how large a batch the topic takes: max.message.bytes, less a batch's own header.

@@ -49,7 +49,7 @@ Start with "loghaul up", which needs nothing else, and then "loghaul consume web
 	root.AddCommand(
 		newUp(g), newAgent(g), newBroker(g), newTransfer(g),
 		newInput(g), newSink(g), newStatus(g), newCheck(g),
-		newTopic(g), newConsume(g), newProduce(g),
+		newTopic(g), newGroups(g), newConsume(g), newProduce(g),
 		newBench(g), newVersion(g), newCompletion(g),
 	)
 	return root

@@ -23,6 +23,7 @@ type report struct {
 	Transfers []etcdconf.TransferStatus `json:"transfers,omitempty"`
 	Files     []fileStatus              `json:"files,omitempty"`
 	Groups    []groupStatus             `json:"groups,omitempty"`
+	Disk      *diskStatus               `json:"disk,omitempty"` // with the groups, where the broker says it
 	kinds     []string                  // asked for
 	degraded  string                    // the first thing that is not as it should be
 }
@@ -46,8 +47,8 @@ func newStatus(g *globals) *cobra.Command {
 
 func (g *globals) status(ctx context.Context, kinds []string, watch bool) error {
 	read := func(ctx context.Context) (report, error) { // the groups are the brokers' own and need no etcd
-		groups, err := g.groups(ctx)
-		return report{Groups: groups, kinds: kinds}, err
+		groups, disk, err := g.groups(ctx, "")
+		return report{Groups: groups, Disk: disk, kinds: kinds, degraded: disk.waiting()}, err
 	}
 	if kinds[0] != "groups" {
 		c, err := g.dialEtcd()
@@ -66,6 +67,9 @@ func (g *globals) status(ctx context.Context, kinds []string, watch bool) error 
 	}
 	if err := g.printReport(r); err != nil {
 		return err
+	}
+	for _, line := range r.Disk.gone() {
+		g.sayf("%s", line)
 	}
 	if r.degraded != "" {
 		return degraded(fmt.Errorf("%s", r.degraded))
@@ -169,6 +173,9 @@ func (g *globals) printReport(r report) error {
 			value[kind], tables = emptyNotNull(r.Files), append(tables, fileTable(r.Files))
 		case "groups":
 			value[kind], tables = emptyNotNull(r.Groups), append(tables, groupTable(r.Groups))
+			if r.Disk != nil {
+				value["disk"] = r.Disk
+			}
 		case "transfers":
 			value[kind], tables = emptyNotNull(r.Transfers), append(tables, transferTable(r.Transfers))
 		}

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/IBM/sarama"
 	"github.com/loghaul/loghaul/internal/record"
@@ -18,57 +20,71 @@ type groupStatus struct {
 	State      string           `json:"state"` // Kafka's own word: Stable, Empty, PreparingRebalance, ...
 	Members    int              `json:"members"`
 	LagRecords int64            `json:"lag_records"`
-	Partitions []groupPartition `json:"partitions"` // those with a committed offset, in order
+	Lost       int64            `json:"lost_records"`
+	Blocks     bool             `json:"blocks"`     // it keeps writers waiting: the disk is full of what it has not read
+	Partitions []groupPartition `json:"partitions"` // those with a committed offset or that it blocks, in order
+	members    []groupMember    // for who describes one group
 }
 
 // groupPartition is how far a group has come in one partition.
 type groupPartition struct {
 	Topic      string `json:"topic"`
 	Partition  int32  `json:"partition"`
-	Committed  int64  `json:"committed"`
+	Committed  int64  `json:"committed"` // -1: nothing, and it keeps writers waiting here
 	Latest     int64  `json:"latest"`
 	LagRecords int64  `json:"lag_records"`
+	Lost       int64  `json:"lost_records"` // deleted before the group had read them, since the broker's start or as of now
+	Blocks     bool   `json:"blocks,omitempty"`
 }
 
-// groups asks the brokers for all groups and for what each has committed.
-func (g *globals) groups(ctx context.Context) ([]groupStatus, error) {
+// groups asks the brokers for all groups, or the one that is named, and for what each has committed.
+func (g *globals) groups(ctx context.Context, only string) ([]groupStatus, *diskStatus, error) {
 	cfg := g.kafkaConfig("loghaul-status")
 	cl := newCluster(cfg)
 	defer cl.Close()
 	if err := g.reach(ctx, cfg.ClientID); err != nil { // a broker that is away, said as every command says it
-		return nil, err
+		return nil, nil, err
 	}
 	sc, err := cfg.Sarama()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	admin, err := sarama.NewClusterAdmin(cfg.Brokers, sc)
 	if err != nil {
-		return nil, fmt.Errorf("asking for the groups: %w", err)
+		return nil, nil, fmt.Errorf("asking for the groups: %w", err)
 	}
 	defer admin.Close()
 	names, err := admin.ListConsumerGroups()
 	if err != nil {
-		return nil, fmt.Errorf("listing the groups: %w", err)
+		return nil, nil, fmt.Errorf("listing the groups: %w", err)
+	}
+	if only != "" {
+		maps.DeleteFunc(names, func(name, _ string) bool { return name != only })
 	}
 	described, err := admin.DescribeConsumerGroups(slices.Sorted(maps.Keys(names)))
 	if err != nil {
-		return nil, fmt.Errorf("describing the groups: %w", err)
+		return nil, nil, fmt.Errorf("describing the groups: %w", err)
 	}
-	ends := ends{cluster: cl, of: map[string]map[int32]record.Offset{}}
+	disk := cl.disk(ctx)
+	marks := newMarks(cl, disk)
 	var all []groupStatus
 	for _, d := range described {
-		s := groupStatus{Group: d.GroupId, State: d.State, Members: len(d.Members), Partitions: []groupPartition{}}
-		if err := s.fill(ctx, admin, ends); err != nil {
-			return nil, err
+		s := groupStatus{Group: d.GroupId, State: d.State, Members: len(d.Members), Partitions: []groupPartition{}, members: classicMembers(d)}
+		if d.State == "Dead" { // what older requests say of a group of the newer protocol
+			if err := s.askNewer(ctx, cl); err != nil {
+				return nil, nil, err
+			}
+		}
+		if err := s.fill(ctx, admin, marks); err != nil {
+			return nil, nil, err
 		}
 		all = append(all, s)
 	}
-	return all, nil
+	return all, disk, nil
 }
 
 // fill adds what the group has committed and what is left to read of it.
-func (s *groupStatus) fill(ctx context.Context, admin sarama.ClusterAdmin, ends ends) error {
+func (s *groupStatus) fill(ctx context.Context, admin sarama.ClusterAdmin, marks *marks) error {
 	committed, err := admin.ListConsumerGroupOffsets(s.Group, nil)
 	if err == nil && !errors.Is(committed.Err, sarama.ErrNoError) {
 		err = committed.Err
@@ -76,52 +92,124 @@ func (s *groupStatus) fill(ctx context.Context, admin sarama.ClusterAdmin, ends 
 	if err != nil {
 		return fmt.Errorf("asking what group %s has committed: %w", s.Group, err)
 	}
-	for _, topic := range slices.Sorted(maps.Keys(committed.Blocks)) {
-		latest := ends.latest(ctx, topic)
-		for _, n := range slices.Sorted(maps.Keys(committed.Blocks[topic])) {
-			at := committed.Blocks[topic][n].Offset
-			end, there := latest[n]
-			if at < 0 || !there {
-				continue
-			}
-			p := groupPartition{Topic: topic, Partition: n, Committed: at, Latest: int64(end), LagRecords: max(int64(end)-at, 0)}
-			s.Partitions, s.LagRecords = append(s.Partitions, p), s.LagRecords+p.LagRecords
+	for place, at := range marks.places(s.Group, committed) {
+		m := marks.topic(ctx, place.topic)
+		end, there := m.latest[place.partition]
+		if !there {
+			continue
 		}
+		first := int64(m.earliest[place.partition])
+		p := groupPartition{Topic: place.topic, Partition: place.partition, Committed: at, Latest: int64(end), Lost: marks.lost[place], Blocks: marks.blocked[place]}
+		if p.LagRecords = max(int64(end)-at, 0); at < 0 {
+			p.LagRecords = int64(end) - first
+		} else {
+			p.Lost = max(p.Lost, first-at)
+		}
+		s.Partitions = append(s.Partitions, p)
+		s.LagRecords, s.Lost, s.Blocks = s.LagRecords+p.LagRecords, s.Lost+p.Lost, s.Blocks || p.Blocks
 	}
+	slices.SortFunc(s.Partitions, func(a, b groupPartition) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
 	return nil
 }
 
-// ends remembers where the partitions of each topic end.
-type ends struct {
-	cluster *cluster
-	of      map[string]map[int32]record.Offset
+// places are where a group has committed something, and where it keeps writers waiting without: there -1.
+func (m *marks) places(group string, committed *sarama.OffsetFetchResponse) map[groupPlace]int64 {
+	places := map[groupPlace]int64{}
+	for place := range m.blocked {
+		if place.group == group {
+			places[place] = -1
+		}
+	}
+	for topic, partitions := range committed.Blocks {
+		for n, block := range partitions {
+			if block.Offset >= 0 {
+				places[groupPlace{group, topic, n}] = block.Offset
+			}
+		}
+	}
+	return places
 }
 
-// latest has no partition of a topic that is gone or has no leader now: nobody can lag there.
-func (e ends) latest(ctx context.Context, topic string) map[int32]record.Offset {
-	if known, asked := e.of[topic]; asked {
+// groupPlace is one group in one partition.
+type groupPlace struct {
+	group, topic string
+	partition    int32
+}
+
+// marks remembers where the partitions of each topic begin and end, and what the broker says about groups.
+type marks struct {
+	cluster *cluster
+	of      map[string]topicMarks
+	lost    map[groupPlace]int64
+	blocked map[groupPlace]bool
+}
+
+// topicMarks are where the partitions of one topic begin and end.
+type topicMarks struct{ earliest, latest map[int32]record.Offset }
+
+func newMarks(c *cluster, disk *diskStatus) *marks {
+	m := &marks{cluster: c, of: map[string]topicMarks{}, lost: map[groupPlace]int64{}, blocked: map[groupPlace]bool{}}
+	if disk != nil {
+		for _, l := range disk.Lost {
+			m.lost[groupPlace{l.Group, l.Topic, l.Partition}] = l.Records
+		}
+		for _, b := range disk.Blocked {
+			m.blocked[groupPlace{b.Group, b.Topic, b.Partition}] = true
+		}
+	}
+	return m
+}
+
+// topic has no partition of a topic that is gone or has no leader now: nobody can lag there.
+func (m *marks) topic(ctx context.Context, topic string) topicMarks {
+	if known, asked := m.of[topic]; asked {
 		return known
 	}
-	leaders, err := e.cluster.leaders(ctx, topic)
+	var t topicMarks
+	leaders, err := m.cluster.leaders(ctx, topic)
 	if err == nil {
-		e.of[topic], err = e.cluster.offsets(ctx, topic, leaders, timeLatest)
+		t.latest, err = m.cluster.offsets(ctx, topic, leaders, timeLatest)
+	}
+	if err == nil {
+		t.earliest, err = m.cluster.offsets(ctx, topic, leaders, timeEarliest)
 	}
 	if err != nil {
-		e.of[topic] = nil
+		t = topicMarks{}
 	}
-	return e.of[topic]
+	m.of[topic] = t
+	return t
 }
 
 // groupTable has a row per partition, or one for a group that has committed nothing.
 func groupTable(groups []groupStatus) table {
-	t := table{header: []string{"GROUP", "STATE", "MEMBERS", "TOPIC", "PARTITION", "COMMITTED", "LATEST", "LAG"}, empty: "no group has been seen: loghaul consume TOPIC --group NAME makes one"}
+	t := table{header: []string{"GROUP", "STATE", "MEMBERS", "TOPIC", "PARTITION", "COMMITTED", "LATEST", "LAG", "LOST", "BLOCKS"},
+		empty: "no group has been seen: loghaul consume TOPIC --group NAME makes one"}
 	for _, s := range groups {
 		if len(s.Partitions) == 0 {
-			t.add(s.Group, s.State, strconv.Itoa(s.Members), "", "", "", "", "")
+			t.add(s.Group, s.State, strconv.Itoa(s.Members), "", "", "", "", "", "", "")
 		}
 		for _, p := range s.Partitions {
-			t.add(s.Group, s.State, strconv.Itoa(s.Members), p.Topic, strconv.Itoa(int(p.Partition)), number(p.Committed), number(p.Latest), number(p.LagRecords))
+			t.add(s.Group, s.State, strconv.Itoa(s.Members), p.Topic, strconv.Itoa(int(p.Partition)), committedText(p.Committed), number(p.Latest),
+				number(p.LagRecords), number(p.Lost), blocksText(p.Blocks))
 		}
 	}
 	return t
+}
+
+// committedText is an offset, if there is one.
+func committedText(at int64) string {
+	if at < 0 {
+		return "-"
+	}
+	return number(at)
+}
+
+// blocksText is what a table says of who keeps writers waiting.
+func blocksText(blocks bool) string {
+	if blocks {
+		return "writers"
+	}
+	return "-"
 }

@@ -22,6 +22,7 @@ import (
 type upFlags struct {
 	data, brokerListen, etcdListen, consoleListen string
 	follow, roots                                 []string
+	disk                                          diskFlags
 }
 
 func newUp(g *globals) *cobra.Command {
@@ -44,6 +45,7 @@ State lies under --data; started again, it goes on where it was.`,
 	fl.StringVar(&f.data, "data", "loghaul-data", "folder for all state and output")
 	fl.StringArrayVar(&f.follow, "follow", nil, "'GLOB' of files to follow instead of this machine's logs, ** crosses folders; repeat for more")
 	fl.StringArrayVar(&f.roots, "allow-root", []string{"/var/log"}, "read below this folder what this user may read (elsewhere: what everyone may); repeat for more")
+	f.disk.add(fl)
 	fl.StringVar(&f.brokerListen, "broker-listen", defaultBroker, "address of the broker (Kafka protocol)")
 	fl.StringVar(&f.etcdListen, "etcd-listen", "127.0.0.1:2379", "address of etcd")
 	fl.StringVar(&f.consoleListen, "console-listen", defaultConsole, "address of /metrics, /healthz, /readyz, /debug/pprof; none does without")
@@ -80,6 +82,7 @@ type together struct {
 	agent  *agent.Agent
 	client *etcdconf.Client // nil until etcd serves
 	said   string           // what configure did, for the screen
+	sinks  *sinkClaims
 
 	followed []string // patterns of the last --follow, at this start or an earlier one
 }
@@ -91,6 +94,7 @@ func (g *globals) runUp(ctx context.Context, f upFlags) error {
 	if err := checkAddresses("--broker-listen", f.brokerListen); err != nil {
 		return err
 	}
+	keepWithin(g.log)
 	u := &together{service: newService(g), f: f}
 	var err error
 	if u.data, err = filepath.Abs(f.data); err != nil {
@@ -159,6 +163,10 @@ func (u *together) start(ctx context.Context) error {
 	if err := u.configure(ctx); err != nil {
 		return err
 	}
+	if u.f.disk.budget > 0 {
+		u.sinks.watch(u.client.Sinks(), filepath.Join(u.data, "broker"), u.broker.Ready())
+		u.stages.launch(ctx, "sinks", u.sinks)
+	}
 	if err := u.startTransfer(ctx); err != nil {
 		return err
 	}
@@ -172,13 +180,16 @@ func (u *together) startStores(ctx context.Context) error {
 		return err
 	}
 	etcd := u.stages.launch(ctx, "etcd", u.etcd)
+	u.sinks = newSinkClaims(u.g.log)
 	u.broker, err = broker.New(broker.Config{
+		DiskBudget: int64(u.f.disk.budget), OnFull: u.f.disk.onFull, Claims: u.f.disk.claims(u.sinks, false),
 		Data: filepath.Join(u.data, "broker"), Listen: []string{u.f.brokerListen},
 		CreateTopics: []string{systemTopic + ":1"}, Logger: u.g.log.With("part", "broker"), Level: u.g.level, Recovered: u.g.stderr, Registry: u.metrics,
 	})
 	if err != nil {
 		return err
 	}
+	u.watch(u.broker)
 	if err := u.stages.start(ctx, "broker", u.broker); err != nil {
 		return err
 	}

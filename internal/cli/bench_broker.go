@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/loghaul/loghaul/deploy/bench"
+	"github.com/spf13/cobra"
+)
+
+// benchBrokerFlags are those of the command bench broker.
+type benchBrokerFlags struct {
+	size string
+	cfg  bench.BrokerConfig
+}
+
+func newBenchBroker(g *globals) *cobra.Command {
+	var f benchBrokerFlags
+	cmd := &cobra.Command{
+		Use: "broker", Short: "the broker's speed, memory and starts, with a real Apache Kafka beside it", Args: cobra.NoArgs,
+		Long: `Measures the broker as a process of its own, on local connections: a fresh one for each leg, with an empty folder. Where Java and
+the jars of Apache Kafka are there, a Kafka of one node with its own settings takes its turn in each leg, and its perf
+tools are among the clients. Where they are not, this broker is measured alone.
+
+--size full takes about half an hour and 25 GB of disk, --size short about five minutes and 5 GB. The figures are the
+medians of up to three rounds.`,
+		RunE: run(func(ctx context.Context, _ []string) error { return g.runBenchBroker(ctx, f) }),
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.size, "size", "full", "how much to move: "+strings.Join(sizeNames(), " or "))
+	fl.StringSliceVar(&f.cfg.Legs, "legs", nil, "which legs to run, by comma: "+strings.Join(bench.BrokerLegs(), ", ")+" (default: all)")
+	fl.StringVar(&f.cfg.Kafka, "kafka", "", "folder of an unpacked Apache Kafka, or of its jars (default: what .ci/install brought); none does without")
+	fl.StringVar(&f.cfg.KafkaHeap, "kafka-heap", "1g", "heap of its JVM; Kafka's start script has 1g")
+	fl.StringVar(&f.cfg.Dir, "dir", "", "folder to work in, removed afterwards but for itself (default: the system's for temporary files)")
+	must(cmd.RegisterFlagCompletionFunc("size", cobra.FixedCompletions(sizeNames(), cobra.ShellCompDirectiveNoFileComp)))
+	must(cmd.RegisterFlagCompletionFunc("legs", cobra.FixedCompletions(bench.BrokerLegs(), cobra.ShellCompDirectiveNoFileComp)))
+	g.addOutput(cmd)
+	return cmd
+}
+
+func sizeNames() []string {
+	var names []string
+	for _, s := range bench.Sizes {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func (g *globals) runBenchBroker(ctx context.Context, f benchBrokerFlags) error {
+	i := slices.Index(sizeNames(), f.size)
+	if i < 0 {
+		return usageErrorf("--size %s: must be %s", f.size, strings.Join(sizeNames(), " or "))
+	}
+	for _, name := range f.cfg.Legs {
+		if !slices.Contains(bench.BrokerLegs(), name) {
+			return usageErrorf("--legs %s: must be of %s", name, strings.Join(bench.BrokerLegs(), ", "))
+		}
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program, which the measurement runs as the broker: %w", err)
+	}
+	f.cfg.Program, f.cfg.Size, f.cfg.Say = program, bench.Sizes[i], g.sayf
+	r, err := bench.Broker(ctx, f.cfg)
+	if len(r.Rows) == 0 && err != nil {
+		return err
+	}
+	return errors.Join(g.printRows(r), err) // what was measured is shown, whatever else failed
+}
+
+// printRows shows one row for each thing that is wanted of a broker.
+func (g *globals) printRows(r bench.BrokerReport) error {
+	t := table{header: []string{"WHAT", "UNIT", "LOGHAUL", "BESIDE", "", "RATIO", "WANTED", "MET"}}
+	missed := 0
+	for _, row := range r.Rows {
+		beside, met := "", ""
+		if row.Other != nil {
+			beside = row.Beside
+		}
+		switch {
+		case row.Met == nil && row.Wanted != "":
+			met = "?"
+		case row.Met != nil && *row.Met:
+			met = "yes"
+		case row.Met != nil:
+			met = "no"
+			missed++
+		}
+		t.add(row.Name, row.Unit, figure(row.Ours), figure(row.Other), beside, ratio(row.Ratio), row.Wanted, met)
+	}
+	if err := g.print(r, t); err != nil {
+		return err
+	}
+	if missed > 0 {
+		g.sayf("%d of %d are not met", missed, len(r.Rows))
+	}
+	return nil
+}
+
+// figure is a number with as many decimals as its size deserves.
+func figure(f *float64) string {
+	switch {
+	case f == nil:
+		return "-"
+	case *f >= 100:
+		return whole(*f)
+	}
+	return hundredths(*f)
+}
+
+func ratio(f *float64) string {
+	if f == nil {
+		return ""
+	}
+	return hundredths(*f)
+}

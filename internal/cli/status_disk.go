@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// diskStatus is what a loghaul broker says about the room on its disk; other brokers say nothing.
+type diskStatus struct {
+	Used    int64         `json:"used"`
+	Budget  int64         `json:"budget"` // 0: none
+	Free    int64         `json:"free"`
+	OnFull  string        `json:"on_full"`
+	Full    bool          `json:"full"`
+	Why     string        `json:"why,omitempty"` // why writers wait
+	Blocked []diskBlocker `json:"blocked"`
+	Dropped []diskDropped `json:"dropped"`
+	Refused int64         `json:"refused_batches"`
+	Lost    []diskLoss    `json:"lost"`
+}
+
+// diskBlocker is a group that keeps writers waiting: what it has not read may not be deleted.
+type diskBlocker struct {
+	Group      string `json:"group"` // empty: nobody reads the topic
+	Topic      string `json:"topic"`
+	Partition  int32  `json:"partition"` // -1: all
+	LagRecords int64  `json:"lag_records"`
+}
+
+// diskDropped is what went for room since the broker's start.
+type diskDropped struct {
+	Topic   string `json:"topic"`
+	Records int64  `json:"records"`
+	Bytes   int64  `json:"bytes"`
+}
+
+// diskLoss is what a group has lost in one partition since the broker's start.
+type diskLoss struct {
+	Group     string `json:"group"`
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Records   int64  `json:"records"`
+}
+
+// diskSetting is the name by which a loghaul broker is asked for it.
+const diskSetting = "loghaul.disk"
+
+// disk asks the only broker of a cluster about its disk; nil: it does not say, or there are several, which are no
+// loghaul's.
+func (c *cluster) disk(ctx context.Context) *diskStatus {
+	meta := kmsg.NewPtrMetadataRequest()
+	meta.Version, meta.Topics = 4, []kmsg.MetadataRequestTopic{}
+	resp, err := c.ask(ctx, meta)
+	if err != nil || len(resp.(*kmsg.MetadataResponse).Brokers) != 1 {
+		return nil
+	}
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	req.Version = 1
+	r := kmsg.NewDescribeConfigsRequestResource()
+	r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeBroker, strconv.Itoa(int(resp.(*kmsg.MetadataResponse).Brokers[0].NodeID))
+	r.ConfigNames = []string{diskSetting}
+	req.Resources = append(req.Resources, r)
+	if resp, err = c.ask(ctx, req); err != nil {
+		return nil
+	}
+	for _, r := range resp.(*kmsg.DescribeConfigsResponse).Resources {
+		for _, s := range r.Configs {
+			var d diskStatus
+			if kerr.ErrorForCode(r.ErrorCode) == nil && s.Name == diskSetting && s.Value != nil && json.Unmarshal([]byte(*s.Value), &d) == nil {
+				return &d
+			}
+		}
+	}
+	return nil
+}
+
+// waiting is why writers wait; empty: they do not.
+func (d *diskStatus) waiting() string {
+	if d == nil || d.Why == "" {
+		return ""
+	}
+	return "writers wait: " + d.Why
+}
+
+// gone is what was dropped for room, a line for each topic.
+func (d *diskStatus) gone() []string {
+	if d == nil {
+		return nil
+	}
+	var lines []string
+	for _, t := range d.Dropped {
+		lines = append(lines, fmt.Sprintf("dropped for room since the broker's start: %s of %s, %s", plural(int(t.Records), "record"), t.Topic, plural(int(t.Bytes), "byte")))
+	}
+	return lines
+}
