@@ -105,7 +105,7 @@ func (r *Room) enterFull(bytes int, err error) *fullDisk {
 func (r *Room) fullAfter(bytes int) *fullDisk {
 	// Some more than the write and the ballast, else small writes would fill it again at once.
 	f := &fullDisk{want: 2*max(r.cfg.Ballast, 0) + 2*int64(bytes), since: time.Now(), gate: &gate{open: make(chan struct{})}}
-	why := fmt.Sprintf("the disk under %s is full: records are taken again when %s are free there; free space, delete what is not needed with loghaul topic trim, or lower retention.bytes of topics", r.cfg.Dir, Bytes(f.want))
+	why := fmt.Sprintf("the disk under %s is full: records are taken again when %s are free there; free space, delete what is not needed with loghaul topic trim (whole segments go), or lower retention.ms of topics", r.cfg.Dir, Bytes(f.want))
 	if _, free := r.cfg.Space(r.cfg.Dir); free >= f.want {
 		why = fmt.Sprintf("the disk under %s takes no more although %s are free there, so a quota is used up or there may be no more files (df -i): raise it, or remove files", r.cfg.Dir, Bytes(free))
 		f.least = leastFull
