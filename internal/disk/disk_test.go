@@ -114,3 +114,21 @@ func TestWhatCannotBeRemovedIsTold(t *testing.T) {
 		t.Errorf("the folder holds %v, %v, want b alone", names, err)
 	}
 }
+
+func TestASmallFileIsReadWholeOrRefused(t *testing.T) {
+	each(t, func(t *testing.T, fsys disk.FS, dir string) {
+		path := filepath.Join(dir, "a")
+		write(t, fsys, path, "twelve bytes")
+		if b, err := disk.ReadUpTo(fsys, path, 12); err != nil || string(b) != "twelve bytes" {
+			t.Errorf("it holds %q, %v", b, err)
+		}
+		if _, err := disk.ReadUpTo(fsys, path, 11); err == nil || err.Error() != path+" has 12 bytes, more than 11" {
+			t.Errorf("reading more than is wanted: %v", err)
+		}
+		write(t, fsys, path, "")
+		want(t, fsys, path, "")
+		if _, err := disk.ReadUpTo(fsys, filepath.Join(path, "b"), 1); err == nil {
+			t.Error("a file below a file was read")
+		}
+	})
+}

@@ -3,33 +3,9 @@ package disk
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 )
-
-// ReadFile reads a file whole.
-func ReadFile(fsys FS, path string) ([]byte, error) {
-	f, err := fsys.Open(path, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("reading %s: it is a folder", path)
-	}
-	b := make([]byte, info.Size())
-	n, err := f.ReadAt(b, 0)
-	if errors.Is(err, io.EOF) { // shorter by now
-		err = nil
-	}
-	return b[:n], err
-}
 
 // MkdirAll makes a folder with those above it; one that is there is fine. Their names are not durable yet.
 func MkdirAll(fsys FS, dir string, mode fs.FileMode) error {

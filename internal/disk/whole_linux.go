@@ -41,6 +41,11 @@ func OpenWhole(dir string) *Whole {
 	if err != nil {
 		return nil
 	}
+	// ext2 has ext4's number, and its sync of the whole does not flush the disk's cache: only the mounts tell them apart.
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if name := mountedAs(mounts, device); err != nil || name != "ext4" && name != "xfs" {
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil
@@ -125,6 +130,21 @@ func deviceOf(dir string) (uint64, error) {
 		return 0, fmt.Errorf("looking at %s: %w", dir, err)
 	}
 	return uint64(st.Dev), nil
+}
+
+// mountedAs is the kind of the file system on a device, as /proc/self/mountinfo has it: ext4; empty: it is not there.
+//
+//	36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext4 /dev/root rw,errors=continue
+func mountedAs(mountinfo []byte, device uint64) string {
+	want := fmt.Sprintf("%d:%d", unix.Major(device), unix.Minor(device))
+	for line := range bytes.Lines(mountinfo) {
+		mount, source, _ := bytes.Cut(line, []byte(" - "))
+		where, what := bytes.Fields(mount), bytes.Fields(source)
+		if len(where) > 2 && string(where[2]) == want && len(what) > 0 {
+			return string(what[0])
+		}
+	}
+	return ""
 }
 
 // since says whether the kernel is that version or newer.

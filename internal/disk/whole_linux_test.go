@@ -2,8 +2,11 @@ package disk
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestOneSyncForAWholeFileSystem(t *testing.T) {
@@ -50,6 +53,63 @@ func TestWhatMeminfoSaysIsUnwritten(t *testing.T) {
 	} {
 		if got := unwritten([]byte(text)); got != want {
 			t.Errorf("%q: %d bytes, want %d", text, got, want)
+		}
+	}
+}
+
+// Linux gives ext2 the number of ext4.
+func TestAnOldFileSystemIsNotTakenForItsSuccessor(t *testing.T) {
+	for kind, want := range map[string]bool{"ext2": false, "ext3": false, "ext4": true} {
+		dir := formatted(t, kind)
+		w := OpenWhole(dir)
+		if (w != nil) != want {
+			t.Errorf("%s is offered as a whole: %t, want %t", kind, w != nil, want)
+		}
+		if w != nil {
+			w.Close()
+		}
+	}
+}
+
+// formatted is a folder on a small disk of that kind, in a file.
+func formatted(t *testing.T, kind string) string {
+	t.Helper()
+	without := func(what string, err error, out []byte) {
+		t.Helper()
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s: %v: %s", what, err, out)
+		}
+		t.Skipf("%s: %v: %s; run as root, with e2fsprogs and mount", what, err, out)
+	}
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		t.Skipf("this kernel, or this container, has no loop devices: %v", err)
+	}
+	image, dir := filepath.Join(t.TempDir(), "image"), t.TempDir()
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, 8<<20); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mkfs."+kind, "-q", image).CombinedOutput(); err != nil {
+		without("making a disk of "+kind, err, out)
+	}
+	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
+		without("mounting a disk of "+kind, err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("unmounting: %v: %s", err, out)
+		}
+	})
+	return dir
+}
+
+func TestWhichFileSystemIsMounted(t *testing.T) {
+	const mounts = "22 1 259:1 / / rw - ext2 /dev/a rw\nshort\n30 22 0:25 /a /b rw,noatime shared:1 master:2 - tmpfs - rw\n31 22 8:1 / /c rw - ext4 /dev/b rw\n32 22 8:2 / /d rw -\n"
+	for device, want := range map[uint64]string{unix.Mkdev(259, 1): "ext2", unix.Mkdev(0, 25): "tmpfs", unix.Mkdev(8, 1): "ext4", unix.Mkdev(8, 2): "", unix.Mkdev(8, 3): ""} {
+		if got := mountedAs([]byte(mounts), device); got != want {
+			t.Errorf("device %d is %q, want %q", device, got, want)
 		}
 	}
 }
