@@ -71,12 +71,22 @@ func be32(b []byte, v int32) {
 	b[0], b[1], b[2], b[3] = byte(v>>24), byte(v>>16), byte(v>>8), byte(v)
 }
 
-// A batch of lines of an access log: what each record costs on its way in.
+// Lines of an access log, as the agent sends them and as they lie in a file: what each record costs on its way in.
 func BenchmarkCheck(b *testing.B) {
+	for _, bare := range []bool{false, true} {
+		b.Run(fmt.Sprintf("bare=%v", bare), func(b *testing.B) { benchCheck(b, bare) })
+	}
+}
+
+func benchCheck(b *testing.B, bare bool) {
 	builder := NewBuilder(64 << 10)
 	for i := 0; builder.Len() < 64<<10; i++ {
 		line := fmt.Sprintf(`10.1.%d.%d - - [21/Nov/2026:11:%02d:%02d +0000] "GET /api/v1/items/%d HTTP/1.1" 200 %d "-" "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36" %d.%03d`,
 			i%256, i*7%256, i%60, i*13%60, i*7919, i*31%9999, i%3, i%1000)
+		if bare {
+			builder.Append(int64(i/100), nil, []byte(line), 0, nil)
+			continue
+		}
 		builder.Append(0, []byte("host-1:/var/log/nginx/access.log"), []byte(line), 1, AppendHeader(nil, "pos", fmt.Appendf(nil, "0a1b2c3d:%d+171", i*171)))
 	}
 	batch, err := builder.Seal(nil, NoProducer, None, 1, 1)
