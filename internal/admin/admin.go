@@ -105,6 +105,7 @@ func (s *Server) routes() http.Handler {
 		ErrorHandling:       promhttp.ContinueOnError, // one that cannot be had must not hide all others
 		MaxRequestsInFlight: mostScrapes,
 	}))
+	m.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, index) })
 	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	m.HandleFunc("GET /readyz", s.readyz)
 	m.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -114,6 +115,13 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return m
 }
+
+// index is what who looks at the bare address is shown.
+const index = `/metrics       metrics, for Prometheus
+/healthz       ok while the process lives
+/readyz        ok while it serves, else why not; below it what an operator should know
+/debug/pprof/  profiles, for go tool pprof
+`
 
 // readyz answers 200 while the part serves, with what is to be noted below, and 503 with the reason while it does not.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {

@@ -66,6 +66,26 @@ func TestMetricsOfTheRegistryAreShown(t *testing.T) {
 	}
 }
 
+func TestTheBareAddressSaysWhatThereIs(t *testing.T) {
+	s := serve(t, Config{Metrics: prometheus.NewRegistry(), Serving: func() error { return nil }})
+	code, body := get(t, s, "/")
+	if code != 200 {
+		t.Errorf("GET / = %d, want 200", code)
+	}
+	for line := range strings.Lines(body) {
+		path, _, _ := strings.Cut(line, " ")
+		if code, _ := get(t, s, path); code != 200 {
+			t.Errorf("GET %s, which / names, = %d, want 200", path, code)
+		}
+	}
+	if strings.Count(body, "\n") != 4 {
+		t.Errorf("GET / = %q, want four lines", body)
+	}
+	if code, _ := get(t, s, "/nothing"); code != 404 {
+		t.Errorf("GET /nothing = %d, want 404", code)
+	}
+}
+
 func TestAliveIsNotReady(t *testing.T) {
 	var serving atomic.Bool
 	s := serve(t, Config{Metrics: prometheus.NewRegistry(), Serving: func() error {

@@ -16,6 +16,15 @@ func Of(name string, known []string) (best string, letters int) {
 	return best, letters
 }
 
+// Slip is the known name that was probably meant, "" when none is near: more than a third of its letters, and one, would
+// have to change.
+func Slip(name string, known []string) string {
+	if best, letters := Of(name, known); letters <= 1+len(best)/3 {
+		return best
+	}
+	return ""
+}
+
 // distance is Levenshtein's: letters to insert, delete or replace.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
