@@ -38,6 +38,7 @@ func (s *SASL) HasStatic() bool {
 type Session struct {
 	peer Peer
 	sasl *SASL // nil: the listener asks for no login
+	told bool  // that it asks for none has been said
 	login
 }
 

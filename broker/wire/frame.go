@@ -96,6 +96,16 @@ func (f *Frames) Next(ctx context.Context) (*Frame, error) {
 	return frame, nil
 }
 
+// More says whether the next frame is there already. Like Next it is for the reading goroutine.
+func (f *Frames) More() bool {
+	n := f.in.Buffered()
+	if n < 4 {
+		return false
+	}
+	b, _ := f.in.Peek(4)
+	return int64(n-4) >= int64(binary.BigEndian.Uint32(b))
+}
+
 // begin reads the length and holds it against the limits.
 func (f *Frames) begin() (int, error) {
 	b, err := f.in.Peek(4)

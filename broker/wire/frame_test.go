@@ -53,6 +53,27 @@ func request(key int16, size int) []byte {
 	return b
 }
 
+func TestMoreSaysWhetherTheNextFrameIsThereWhole(t *testing.T) {
+	client, in := frames(t, NewBudget(1<<20, 1<<20), 1<<20)
+	if in.More() {
+		t.Error("more is there before anything came")
+	}
+	two := append(request(3, 100), request(3, 200)...)
+	if _, err := client.Write(append(two, request(3, 300)[:303]...)); err != nil { // a byte is missing
+		t.Fatal(err)
+	}
+	for i, more := range []bool{true, false} {
+		f, err := in.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Release()
+		if in.More() != more {
+			t.Errorf("behind frame %d more is there: %v, want %v", i, !more, more)
+		}
+	}
+}
+
 func TestFramesOfEverySizeArriveWhole(t *testing.T) {
 	budget := NewBudget(1<<20, 8<<20)
 	free := budget.mu.free

@@ -27,7 +27,7 @@ type Range struct {
 	Length   int
 }
 
-// Out writes responses to one connection, in the order of the calls. It is for one goroutine.
+// Out writes responses to one connection, in the order of the calls. It is for one goroutine at a time.
 type Out struct {
 	conn  net.Conn
 	raw   rawConn // nil: no sendfile here
@@ -37,11 +37,13 @@ type Out struct {
 	held   atomic.Int64 // bytes of answers that wait here, of unsent
 	since  atomic.Int64 // when the peer last took something, nanoseconds since 1970; 0: nothing is on its way
 	given  atomic.Bool  // cut off for the room of others
+
+	progress progress
 }
 
 // NewOut writes to conn; file ranges go by sendfile where conn is plain TCP on Linux, else through a buffer.
 func NewOut(conn net.Conn) *Out {
-	return &Out{conn: conn, raw: rawOf(conn)}
+	return &Out{conn: conn, raw: rawOf(conn), progress: newProgress(conn)}
 }
 
 // Write sends b.
@@ -214,13 +216,18 @@ func readInto(dst []byte, r Range) ([]byte, error) {
 }
 
 // begin says that there is something for the peer from now on.
-func (o *Out) begin() { o.deadline(time.Now()) }
+func (o *Out) begin() {
+	o.deadline(time.Now())
+	o.watch()
+}
 
 // end says that the peer, or its kernel, has taken it all.
 func (o *Out) end() { o.since.Store(0) }
 
-// took says that the peer took n bytes. The deadline moves on by strides: who takes a byte now and then stands still.
+// took says that the peer, or its kernel, took n bytes. The deadline moves on by strides: who takes a byte now and then
+// stands still.
 func (o *Out) took(n int) {
+	o.progress.sent.Add(int64(n))
 	if o.moved += n; o.moved >= outStride {
 		o.deadline(time.Now())
 	}

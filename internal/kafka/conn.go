@@ -18,6 +18,9 @@ import (
 // announces more has gone mad, and the connection fails.
 const MaxReply = 256 << 20
 
+// ErrHTTP says that what answers is no broker.
+var ErrHTTP = errors.New("an HTTP server answers there")
+
 // ErrClosed is what a Conn's requests get after Close.
 var ErrClosed = errors.New("connection to the broker is closed")
 
@@ -157,6 +160,9 @@ func (c *Conn) readLoop() error {
 		if _, err := io.ReadFull(in, head[:]); err != nil {
 			return err
 		}
+		if string(head[:5]) == "HTTP/" {
+			return ErrHTTP
+		}
 		size := int32(binary.BigEndian.Uint32(head[:])) - 4
 		if size < 0 || size > MaxReply {
 			return fmt.Errorf("an answer of %d bytes is announced (at most %d): is this a Kafka broker?", size, MaxReply)
@@ -238,16 +244,4 @@ func (c *Conn) Call(ctx context.Context, req kmsg.Request) (kmsg.Response, error
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-}
-
-// decode reads an answer's body behind its header, whose tagged fields only
-// flexible versions have, and ApiVersions never.
-func decode(resp kmsg.Response, b []byte) error {
-	if resp.IsFlexible() && resp.Key() != 18 {
-		if len(b) == 0 || b[0] != 0 {
-			return errors.New("the answer's header has unknown tagged fields")
-		}
-		b = b[1:]
-	}
-	return resp.ReadFrom(b)
 }

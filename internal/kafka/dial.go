@@ -81,8 +81,11 @@ func (c Config) authenticate(ctx context.Context, conn *Conn) error {
 	if err != nil {
 		return err
 	}
-	if r := resp.(*kmsg.SASLHandshakeResponse); r.ErrorCode != 0 {
-		return fmt.Errorf("the broker offers %s: %w", strings.Join(r.SupportedMechanisms, ", "), kerr.ErrorForCode(r.ErrorCode))
+	r := resp.(*kmsg.SASLHandshakeResponse)
+	if err := kerr.ErrorForCode(r.ErrorCode); err != nil && len(r.SupportedMechanisms) > 0 {
+		return fmt.Errorf("the broker offers %s: %w", strings.Join(r.SupportedMechanisms, ", "), err)
+	} else if err != nil {
+		return err
 	}
 	hash, ok := scramHash(c.SASL)
 	if !ok {

@@ -1,4 +1,4 @@
-package wire
+package shape
 
 import (
 	"errors"
@@ -7,25 +7,6 @@ import (
 	"strconv"
 	"strings"
 )
-
-// mustParse reads a text like shapesText.
-func mustParse(text string) (byKey [][]shape) {
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		key, versions, err := parseLine(line)
-		if err != nil {
-			panic("broker/wire: shapes.txt: " + line + ": " + err.Error())
-		}
-		for len(byKey) <= key {
-			byKey = append(byKey, nil)
-		}
-		byKey[key] = versions
-	}
-	return byKey
-}
 
 func parseLine(line string) (key int, versions []shape, err error) {
 	words := strings.Fields(strings.NewReplacer("[", "[ ", "]", " ]").Replace(line))
@@ -134,6 +115,12 @@ func (p *parser) field() (next step, there bool, err error) {
 func (p *parser) simple(what string) (step, error) {
 	if size, ok := scalars[what]; ok {
 		return step{kind: fixed, size: size}, nil
+	}
+	if what == "tags" {
+		if !p.flexible {
+			return step{kind: fixed}, nil
+		}
+		return step{kind: tags}, nil
 	}
 	s, ok := runs[what]
 	if !ok {
