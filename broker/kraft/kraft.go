@@ -32,6 +32,13 @@ const Folder = "__cluster_metadata-0"
 // mostBatch bounds one batch of the log and what it unpacks to; Kafka's own are at most 8 MiB.
 const mostBatch = 64 << 20
 
+// mostPacked bounds how many batches may be packed, each of which may come to mostBatch: a Kafka packs none of this log.
+const mostPacked = 16
+
+// mostDoubted bounds how many bytes are checked behind a damaged place for whether they are batches: many that look like
+// one may each seem to reach to the end of the file.
+const mostDoubted = 256 << 20
+
 // Metadata is what a Kafka knew. Nobody changes it once it is read.
 type Metadata struct {
 	Topics      map[string]Topic             // by name
@@ -158,6 +165,11 @@ func (s *state) file(fsys disk.FS, path string, from record.Offset) (torn string
 		if h.Control() {
 			continue
 		}
+		if h.Codec() != record.None {
+			if s.packed++; s.packed > mostPacked {
+				return "", 0, fmt.Errorf("reading %s at offset %d: more than %d batches are packed, and a Kafka packs none of them", path, h.BaseOffset, mostPacked)
+			}
+		}
 		err = reader.Read(batch, mostBatch, func(r *record.Record) error {
 			if r.Offset < from {
 				return nil
@@ -198,6 +210,7 @@ func batchAt(f disk.File, pos, size int64) (batch []byte, h record.Header, why s
 // an end that a power cut tore has nothing behind it, a damaged place has.
 func soundBehind(f disk.File, pos, size int64, from record.Offset) (int64, error) {
 	window := make([]byte, 64<<10+record.HeaderSize)
+	doubted := int64(0)
 	for ; size-pos >= record.HeaderSize; pos += 64 << 10 {
 		n, err := f.ReadAt(window[:min(int64(len(window)), size-pos)], pos)
 		if err != nil && err != io.EOF {
@@ -211,6 +224,9 @@ func soundBehind(f disk.File, pos, size int64, from record.Offset) (int64, error
 			if err != nil || h.BaseOffset < from || h.BaseOffset > from+1<<40 {
 				continue
 			}
+			if doubted += max(0, min(int64(h.Size()), size-pos)); doubted > mostDoubted {
+				return pos + int64(i), nil // nobody's torn end looks so
+			}
 			if _, _, why, err := batchAt(f, pos+int64(i), size); err != nil || why == "" {
 				return pos + int64(i), err
 			}
@@ -221,10 +237,6 @@ func soundBehind(f disk.File, pos, size int64, from record.Offset) (int64, error
 
 // metadata is what the state comes to for others.
 func (s *state) metadata() *Metadata {
-	if s.before != nil { // a change of several records that was never completed
-		s.before.torn = s.torn
-		s = s.before
-	}
 	m := &Metadata{Topics: map[string]Topic{}, Brokers: map[string]map[string]string{}, Groups: map[string]map[string]string{},
 		LeaderEpoch: s.epoch, ProducerID: s.producerID, Rules: len(s.rules), Quotas: len(s.quotas), Torn: s.torn}
 	for name, t := range s.topics {

@@ -3,7 +3,8 @@ package kraft
 import (
 	"errors"
 	"fmt"
-	"maps"
+	"math"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kbin"
 )
@@ -31,7 +32,8 @@ type state struct {
 	epoch      int32
 	producerID int64
 	torn       string
-	before     *state // as of the begin of the change that several records make together; nil: none is open
+	packed     int    // batches that were
+	open       change // that several records make together
 }
 
 type topic struct {
@@ -44,24 +46,15 @@ func newState() *state {
 		users: map[string]map[int8]bool{}, rules: map[[16]byte]bool{}, quotas: map[string]bool{}, epoch: -1}
 }
 
-// clone is a deep copy.
-func (s *state) clone() *state {
-	c := newState()
-	for name, t := range s.topics {
-		c.topics[name] = &topic{t.id, maps.Clone(t.partitions)}
-	}
-	maps.Copy(c.names, s.names)
-	for r, own := range s.settings {
-		c.settings[r] = maps.Clone(own)
-	}
-	for u, mechanisms := range s.users {
-		c.users[u] = maps.Clone(mechanisms)
-	}
-	maps.Copy(c.rules, s.rules)
-	maps.Copy(c.quotas, s.quotas)
-	c.epoch, c.producerID, c.torn = s.epoch, s.producerID, s.torn
-	return c
+// change is one that several records make together: they count from its end on, if it comes to that.
+type change struct {
+	begun   bool
+	records [][]byte
+	bytes   int
 }
+
+// mostOpen bounds what the records of one change come to; a Kafka's are some hundred.
+const mostOpen = 64 << 20
 
 // The records that matter here, by Kafka's numbers. A record is
 //
@@ -106,8 +99,46 @@ func (s *state) apply(value []byte) error {
 	if version > most {
 		return fmt.Errorf("a record of kind %d in version %d, this program reads up to version %d: the Kafka that wrote it is newer than those it knows", number, version, most)
 	}
+	switch number {
+	case beginRecord:
+		s.open = change{begun: true} // one that was never ended has no effect
+		return nil
+	case abortRecord:
+		s.open = change{}
+		return nil
+	case endRecord:
+		return s.complete()
+	}
+	if s.open.begun {
+		if s.open.bytes += len(value) + 64; s.open.bytes > mostOpen {
+			return fmt.Errorf("one change has more than %d MiB of records", mostOpen>>20)
+		}
+		s.open.records = append(s.open.records, slices.Clone(value))
+		return nil
+	}
+	return s.effect(number, r)
+}
+
+// complete lets the records of a change have their effect.
+func (s *state) complete() error {
+	records := s.open.records
+	s.open = change{}
+	for _, value := range records {
+		r := &kbin.Reader{Src: value}
+		_, number, _ := r.Uvarint(), r.Uvarint(), r.Uvarint()
+		if err := s.effect(number, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *state) effect(number uint32, r *kbin.Reader) error {
 	if !s.take(number, r) || !r.Ok() {
 		return errCut
+	}
+	if s.epoch == math.MaxInt32 { // ours is the next one
+		return fmt.Errorf("a leader epoch of %d, after which there is none", s.epoch)
 	}
 	return nil
 }
@@ -135,14 +166,6 @@ func (s *state) take(number uint32, r *kbin.Reader) bool {
 	case producerIDsRecord:
 		_, _ = r.Int32(), r.Int64() // broker and its epoch
 		s.producerID = max(s.producerID, r.Int64())
-	case beginRecord:
-		s.before = s.clone()
-	case endRecord:
-		s.before = nil
-	case abortRecord:
-		if s.before != nil {
-			*s = *s.before
-		}
 	default:
 		return s.takeSecurity(number, r)
 	}
