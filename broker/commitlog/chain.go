@@ -22,6 +22,8 @@ type stamps struct {
 	epochs atomic.Pointer[epochs] // nil: not known
 	known  atomic.Int64           // the epochs are known of offsets below this one
 	votes  epochVotes             // of recovery, about those behind it
+
+	damages *damages // the log's
 }
 
 // chain follows the batches of a log, one after the other.
@@ -88,16 +90,18 @@ type unchecked struct {
 
 // checkChain looks at the headers of the batches between two positions, edges of
 // batches, if nobody has. before is where the batch ahead of the first one ends, -1
-// where that is not known.
-func (s *segment) checkChain(h *handle, pos, end int64, before record.Offset) error {
+// where that is not known. sound is where the first bad one begins, and next the offset
+// behind those before it.
+func (s *segment) checkChain(h *handle, pos, end int64, before record.Offset) (sound int64, next record.Offset, err error) {
 	from, to := s.unchecked.from.Load(), min(end, s.unchecked.to.Load())
 	if pos >= to || end <= from {
-		return nil
+		return end, before, nil
 	}
 	c := chain{stamps: s.stamps, next: before}
-	err := walkOver(h, s.path(logSuffix), pos, to, func(w *walker) error {
+	err = walkOver(h, s.path(logSuffix), pos, to, func(w *walker) error {
 		for {
 			at := w.pos
+			sound = at
 			hdr, err := w.next()
 			if err == nil {
 				err = c.follow(hdr)
@@ -108,12 +112,12 @@ func (s *segment) checkChain(h *handle, pos, end int64, before record.Offset) er
 		}
 	})
 	if err != io.EOF {
-		return err
+		return sound, c.next, err
 	}
 	if pos <= from { // and what lies before is known already
 		s.unchecked.from.CompareAndSwap(from, max(from, to))
 	}
-	return nil
+	return end, c.next, nil
 }
 
 // missing says that the offsets between a segment's end and the next one are lost.

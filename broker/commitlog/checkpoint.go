@@ -83,11 +83,11 @@ func parseCheckpoint(b []byte) (checkpoint, error) {
 		}
 	}
 	var first int64
-	_, err := fmt.Sscanf(string(b), checkpointFormat, &c.start, &c.end, &c.segment, &c.position,
+	err := scan(b, checkpointFormat, &c.start, &c.end, &c.segment, &c.position,
 		&c.latestTime, &c.latestLast, &first, &c.gaps, &c.epochs, &c.clean)
 	if err != nil {
 		c = checkpoint{former: true}
-		if _, ferr := fmt.Sscanf(string(b), formerFormat, &c.start, &c.end, &c.segment, &c.position, &c.latestTime, &c.latestLast, &first, &c.clean); ferr != nil {
+		if scan(b, formerFormat, &c.start, &c.end, &c.segment, &c.position, &c.latestTime, &c.latestLast, &first, &c.clean) != nil {
 			return c, fmt.Errorf("damaged checkpoint: %w", err)
 		}
 		c.gaps = c.end // compactions may have left offsets out anywhere
@@ -106,7 +106,7 @@ func parseCheckpoint(b []byte) (checkpoint, error) {
 
 // loadCheckpoint is nil without an error when there is none.
 func loadCheckpoint(fsys disk.FS, dir string) (*checkpoint, error) {
-	b, err := readAll(fsys, filepath.Join(dir, checkpointFile), maxCheckpoint)
+	b, err := disk.ReadUpTo(fsys, filepath.Join(dir, checkpointFile), maxCheckpoint)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {

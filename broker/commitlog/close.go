@@ -3,7 +3,6 @@ package commitlog
 import (
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // Close syncs everything and writes down that the log ends here, so that the next
@@ -12,7 +11,9 @@ func (l *Log) Close() error {
 	l.ending.Store(true)
 	l.compacting.Lock()
 	defer l.compacting.Unlock()
-	l.syncing.Lock()
+	l.keeping.Lock()
+	defer l.keeping.Unlock()
+	l.syncing.Lock() // no sync is under way when the files are let go
 	defer l.syncing.Unlock()
 	failed := l.Err()
 	if errors.Is(failed, ErrClosed) {
@@ -40,22 +41,18 @@ func (l *Log) closeCleanly() error {
 	l.mu.RUnlock()
 	c.clean = true
 	if c == l.point && !renamed {
-		l.mu.Lock()
-		l.mu.err = ErrClosed // nothing has happened since it was opened
-		l.mu.Unlock()
+		l.endAppends() // nothing has happened since it was opened
 		return nil
 	}
-	p := pending{active: l.appending.active, position: c.position, end: c.end, renamed: renamed, sealed: segments[:len(segments)-1]}
-	p.sealed = slices.DeleteFunc(slices.Clone(p.sealed), func(s *segment) bool { return s.base < l.point.segment })
+	p := l.upTo(c, segments)
+	p.renamed = renamed
 	if _, err := l.commit(p); err != nil {
 		return err
 	}
 	if err := l.writeCheckpoint(c, l.appending.producers.encode(c.end), segments); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	l.mu.err = ErrClosed // before appending is let go
-	l.mu.Unlock()
+	l.endAppends()
 	return nil
 }
 
@@ -82,7 +79,9 @@ func (l *Log) Abandon() {
 	l.ending.Store(true)
 	l.compacting.Lock()
 	defer l.compacting.Unlock()
-	l.syncing.Lock()
+	l.keeping.Lock()
+	defer l.keeping.Unlock()
+	l.syncing.Lock() // no sync is under way when the files are let go
 	defer l.syncing.Unlock()
 	l.end()
 }

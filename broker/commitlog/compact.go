@@ -45,6 +45,9 @@ func (l *Log) Compact(ctx context.Context, now time.Time) (CompactStats, error) 
 	if !cfg.Compact || l.compacting.stuck {
 		return stats, nil // a failed log keeps what it has, a closed one is not ours
 	}
+	if lost, err := l.anyLost(); lost || err != nil {
+		return stats, l.compactError(err)
+	}
 	if err := l.caughtUp(); err != nil {
 		return stats, l.compactError(err)
 	}
@@ -66,6 +69,18 @@ func (l *Log) Compact(ctx context.Context, now time.Time) (CompactStats, error) 
 		err = fmt.Errorf("%w; it is not tried again before the next start", err)
 	}
 	return stats, l.compactError(err)
+}
+
+// anyLost says whether offsets are lost or damaged: they must not look like those that were
+// compacted away. The caller holds compacting.
+func (l *Log) anyLost() (bool, error) {
+	if !l.compacting.looked { // who tells of it may not have come here yet
+		if err := l.Missing(func(Damage) {}); err != nil {
+			return false, err
+		}
+		l.compacting.looked = true
+	}
+	return l.Hole(), nil
 }
 
 func (l *Log) compactError(err error) error {
@@ -133,8 +148,8 @@ func (l *Log) compactable(cfg *Config, now time.Time) ([]source, record.Offset) 
 // below may be missing: what a compaction takes away it would miss, and the sequences of batches that go must be known
 // without them.
 func (l *Log) settled(end record.Offset) error {
-	l.syncing.Lock()
-	defer l.syncing.Unlock()
+	l.keeping.Lock()
+	defer l.keeping.Unlock()
 	if err := l.Err(); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -33,7 +34,7 @@ func parseCompacted(b []byte) (record.Offset, error) {
 
 // loadCompacted reads it; whatever is wrong with it costs one compaction.
 func (l *Log) loadCompacted() {
-	b, err := readAll(l.fs, filepath.Join(l.dir, compactedFile), 4096)
+	b, err := disk.ReadUpTo(l.fs, filepath.Join(l.dir, compactedFile), 4096)
 	if err == nil {
 		l.compacting.done, err = parseCompacted(b)
 	}
@@ -50,8 +51,8 @@ func (l *Log) loadCompacted() {
 // noteCompacted writes it down. Its name need not be durable: see compactedFile.
 func (l *Log) noteCompacted(upTo record.Offset) error {
 	l.compacting.done = upTo
-	l.syncing.Lock() // the folder is the log's as long as it is not closed
-	defer l.syncing.Unlock()
+	l.keeping.Lock() // the folder is the log's as long as it is not closed
+	defer l.keeping.Unlock()
 	if err := l.Err(); err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ type Config struct {
 	MaxProducers     int              // idempotent producers remembered, the longest silent go first; 0: 20000, about 4 MB
 	LeaderEpoch      int32            // stamped into batches; a lower one than the log has seen is raised to that
 	RecheckBytes     int64            // how far before the recovery point Open checks again after a crash; 0: 16 MiB
-	Later            bool             // a log that Open begins is made durable by the caller, with others, before anybody uses it
+	Later            bool             // what Open begins, or finds unsynced, on the Syncer's WholeDisk the caller makes durable, with others, before anybody uses it
 	Now              func() time.Time // the wall clock; nil: time.Now
 	Foreign          bool             // another program wrote it: only its last file is cut, damage elsewhere is refused
 	Aging            func() time.Time // by which Open counts ages, as Retain's caller does; nil: Now

@@ -27,7 +27,7 @@ type Deletion struct {
 	Reason   Reason
 }
 
-// noteStart writes down that the records before an offset are gone. The caller holds syncing.
+// noteStart writes down that the records before an offset are gone. The caller holds keeping.
 func (l *Log) noteStart(from, to record.Offset, why Reason) {
 	if to <= from {
 		return
@@ -39,7 +39,7 @@ func (l *Log) noteStart(from, to record.Offset, why Reason) {
 	l.gone = append(l.gone, Deletion{Log: l.name, From: from, To: to, Reason: why})
 }
 
-// noteBytes writes down that a segment is gone from the disk. The caller holds syncing.
+// noteBytes writes down that a segment is gone from the disk. The caller holds keeping.
 func (l *Log) noteBytes(n int64, end record.Offset, why Reason) {
 	d := l.noted(why)
 	if d == nil {
@@ -60,7 +60,7 @@ func (l *Log) noted(why Reason) *Deletion {
 }
 
 // lease holds the files of segments open that are about to be unlinked: the last who lets go of a large file waits while
-// its blocks are given back, and no sync shall wait with him. The caller holds syncing and ends with endDeleting.
+// its blocks are given back, and nobody shall wait with him. The caller holds keeping and ends with endDeleting.
 func (l *Log) lease(segments []*segment) {
 	if runtime.GOOS == "windows" {
 		return // a file that is open cannot be removed there
@@ -72,12 +72,12 @@ func (l *Log) lease(segments []*segment) {
 	}
 }
 
-// endDeleting unlocks syncing, then tells what was deleted under it: whoever hears it may take its time, and look at
+// endDeleting unlocks keeping, then tells what was deleted under it: whoever hears it may take its time, and look at
 // this log.
 func (l *Log) endDeleting() {
 	gone, leases := l.gone, l.leases
 	l.gone, l.leases = nil, nil
-	l.syncing.Unlock()
+	l.keeping.Unlock()
 	for _, f := range leases {
 		f.release()
 	}

@@ -40,8 +40,9 @@ package commitlog
 // aborted (aborted_sums.go), and each is made anew or refused by file and position.
 //
 // Locks, in the order they may be taken: Log.compacting (one compaction, or Close),
-// Log.syncing (one sync, retention or Close at a time), Log.rebuilding (one who makes
-// the index of aborted transactions anew), Log.appending (one writer),
+// Log.keeping (one recovery point, deletion, swap or Close at a time), Log.syncing (one
+// sync of batches), Log.rebuilding (one who makes the index of aborted transactions
+// anew), Log.appending (one writer),
 // Log.mu (what readers see; held for a few instructions), then the small locks of a
-// segment's files. An append never waits for a sync, a reader never waits for a
-// write.
+// segment's files. An append never waits for a sync, a sync of batches for
+// no other file's, a reader never waits for a write.

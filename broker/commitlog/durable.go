@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/loghaul/loghaul/internal/record"
 )
@@ -35,13 +36,14 @@ func (l *Log) sync() (released int) {
 	return l.finishSync(p, l.commit)
 }
 
-// finishSync commits what was taken, sees to a recovery point where one is due, and
-// lets syncing go, which the caller holds.
+// finishSync commits what was taken, lets syncing go, which the caller holds, and sees
+// to a recovery point where one is due.
 func (l *Log) finishSync(p pending, commit func(pending) (int, error)) (released int) {
-	defer l.syncing.Unlock()
 	released, err := commit(p)
-	if err == nil {
-		l.pointDue(p.due)
+	now := err == nil && l.pointDue(p.due)
+	l.syncing.Unlock()
+	if now {
+		l.writePoint()
 	}
 	return released
 }
@@ -56,34 +58,67 @@ func (l *Log) takePending() (pending, bool) {
 	if l.mu.err != nil || (p.end == l.mu.high && !p.renamed && !p.due) {
 		return p, false
 	}
+	l.takeLocked(p)
+	return p, true
+}
+
+// takeLocked says that p is being synced; the caller holds syncing and mu.
+func (l *Log) takeLocked(p pending) {
 	l.mu.sealed, l.mu.renamed = nil, false
 	l.mu.waves.begin(p.end)
-	return p, true
+}
+
+// upTo is all that a recovery point counts as durable and the last one did not: not
+// only what was appended since the last sync, but what Open found, too. segments are the
+// log's as of c. The caller holds keeping.
+func (l *Log) upTo(c checkpoint, segments []*segment) pending {
+	p := pending{active: segments[len(segments)-1], position: c.position, end: c.end}
+	for _, s := range segments[:len(segments)-1] {
+		if s.base >= l.point.segment {
+			p.sealed = append(p.sealed, s)
+		}
+	}
+	return p
 }
 
 // commit syncs the files of p, raises the high watermark, wakes who waits for it and
 // says how many they were. A failure ends the log: what was not synced is not
-// promised to anybody.
+// promised to anybody. Only what could not even be opened is tried again.
 func (l *Log) commit(p pending) (released int, err error) {
+	released, cause := l.trySync(p)
+	switch {
+	case cause == nil:
+		return released, nil
+	case cause.Fatal:
+		return 0, l.fail(cause)
+	}
+	return 0, l.giveBack(p, cause)
+}
+
+// trySync is commit without what follows from a failure.
+func (l *Log) trySync(p pending) (released int, cause *StorageError) {
 	for _, s := range p.sealed {
 		if err := syncSegment(s, s.size); err != nil {
-			return 0, l.fail(err)
+			return 0, err
 		}
 	}
 	if err := syncSegment(p.active, p.position); err != nil {
-		return 0, l.fail(err)
+		return 0, err
 	}
 	if p.renamed {
 		// A new segment's bytes are worth nothing without its name.
 		if err := l.syncNames(); err != nil {
-			return 0, l.fail(&StorageError{Op: "syncing", Path: l.dir, Err: err, Fatal: true})
+			return 0, &StorageError{Op: "syncing", Path: l.dir, Err: err, Fatal: errors.Is(err, ErrFailed) || !passing(err)}
 		}
 	}
-	return l.raise(p)
+	return l.raise(p), nil
 }
 
-// raise is commit for files that are synced already.
-func (l *Log) raise(p pending) (released int, err error) {
+// raised is commit for files that are synced already.
+func (l *Log) raised(p pending) (released int, err error) { return l.raise(p), nil }
+
+// raise raises the high watermark to what was synced, and wakes who waits for that.
+func (l *Log) raise(p pending) (released int) {
 	l.syncer.releasing(l)
 	l.mu.Lock()
 	l.mu.high = p.end
@@ -92,18 +127,21 @@ func (l *Log) raise(p pending) (released int, err error) {
 	released = l.mu.waves.end(p.end)
 	l.mu.Unlock()
 	l.wake()
-	return released, nil
+	return released
 }
 
 // syncSegment makes the first size bytes of a segment, and what else is there,
-// durable.
+// durable. One that is gone has nothing to keep: what was deleted was durable before.
 func syncSegment(s *segment, size int64) *StorageError {
 	f, err := s.acquire()
-	if err == nil {
-		err = f.Sync()
-		f.release()
+	switch {
+	case errors.Is(err, errGone):
+		return nil
+	case err != nil:
+		return &StorageError{Op: "opening", Path: s.path(logSuffix), Position: size, Err: err, Fatal: !passing(err)}
 	}
-	if err != nil {
+	defer f.release()
+	if err := f.Sync(); err != nil {
 		return &StorageError{Op: "syncing", Path: s.path(logSuffix), Position: size, Err: err, Fatal: true}
 	}
 	return nil
@@ -111,8 +149,13 @@ func syncSegment(s *segment, size int64) *StorageError {
 
 // syncNames makes the names in the log's folder durable. A failure ends the log, whatever
 // the names were wanted for: the disk says it once, and whoever comes next with a new
-// segment's name would be told that all is well.
+// segment's name, or came at the same time, would be told that all is well.
 func (l *Log) syncNames() error {
+	l.naming.Lock()
+	defer l.naming.Unlock()
+	if failed := l.Err(); errors.Is(failed, ErrFailed) {
+		return failed
+	}
 	err := l.fs.SyncDir(l.dir)
 	var path *fs.PathError
 	if err == nil || errors.As(err, &path) && path.Op == "open" { // too many open files: nothing was synced, nothing is lost
@@ -131,19 +174,35 @@ func (l *Log) failIfFatal(err error) error {
 }
 
 // checkpoint writes a recovery point at the log's end as it is when called: first
-// the bytes, their index entries and the producers, then the point itself. The
-// caller holds syncing and must not hold appending.
+// the bytes, as any sync does, then their index entries and the producers, then the
+// point itself. The caller holds keeping and must not hold syncing or appending.
 func (l *Log) checkpoint() error {
+	l.syncing.Lock()
 	l.appending.Lock()
-	l.mu.RLock()
+	l.mu.Lock()
 	c, segments := l.pointLocked(), l.mu.segments
-	l.mu.RUnlock()
+	p := l.upTo(c, segments)
+	p.renamed = l.mu.renamed
+	l.mu.since, l.mu.due = 0, false
+	err := l.mu.err
+	if err == nil {
+		l.takeLocked(p)
+	}
+	l.mu.Unlock()
 	snapshot := l.appending.producers.encode(c.end)
 	l.appending.Unlock()
+	// Open counts the batches as durable, even where the disk is too full for what follows.
+	if err == nil {
+		_, err = l.commit(p)
+	}
+	l.syncing.Unlock()
+	if err != nil {
+		return err
+	}
 	return l.writeCheckpoint(c, snapshot, segments)
 }
 
-// pointLocked is a recovery point at the end; the caller holds appending and mu.
+// pointLocked is a recovery point at the end; the caller holds keeping, appending and mu.
 func (l *Log) pointLocked() checkpoint {
 	s := l.mu.segments[len(l.mu.segments)-1]
 	return checkpoint{start: l.mu.start, end: l.mu.end, segment: s.base, position: s.size,
@@ -151,21 +210,13 @@ func (l *Log) pointLocked() checkpoint {
 		gaps: record.Offset(l.stamps.gaps.Load()), epochs: l.appending.epochs.sum(l.mu.start, l.mu.end), aborted: l.point.aborted}
 }
 
-// writeCheckpoint makes good what c says, then writes it; segments are the log's
-// as of c. The caller holds syncing, so none of them is deleted meanwhile.
+// writeCheckpoint makes good what c says of other files than the batches', which are
+// durable, then writes it; segments are the log's as of c. The caller holds keeping, so
+// none of them is deleted meanwhile. Syncs of batches go on beside it.
 func (l *Log) writeCheckpoint(c checkpoint, snapshot []byte, segments []*segment) error {
-	l.mu.Lock()
-	l.mu.since, l.mu.due = 0, false
-	l.mu.Unlock()
 	all := segments
 	segments = slices.DeleteFunc(slices.Clone(segments), func(s *segment) bool { return s.base < l.point.segment }) // vouched for by the last point
-	// All batches and their segments' names first: Open counts them as durable, even
-	// where the disk is too full for what follows.
-	for _, s := range segments {
-		if err := syncSegment(s, c.position); err != nil {
-			return l.fail(err)
-		}
-	}
+	// The segments' names before what speaks of them.
 	if err := l.syncNames(); err != nil {
 		return err
 	}
@@ -239,5 +290,6 @@ func (l *Log) Watch(f func()) (cancel func()) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.mu.watchers, id)
+		l.mu.watched = time.Now()
 	}
 }

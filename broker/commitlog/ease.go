@@ -9,6 +9,9 @@ const (
 	easeFactor = 4
 	// longestEase bounds that.
 	longestEase = 5 * time.Millisecond
+	// followed is for how long a log whose end somebody has waited at has no rest: a
+	// reader that follows it is away for a moment only, to take what it was given.
+	followed = 20 * time.Millisecond
 )
 
 // ease lets a log rest before its next sync, if nobody waits for that; whoever comes
@@ -43,9 +46,9 @@ func (l *Log) hurry() {
 	}
 }
 
-// awaited says whether somebody waits for the high watermark to rise.
+// awaited says whether somebody waits for the high watermark to rise, or is about to.
 func (l *Log) awaited() bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.mu.waves.next.waiting > 0 || len(l.mu.watchers) > 0
+	return l.mu.waves.next.waiting > 0 || len(l.mu.watchers) > 0 || time.Since(l.mu.watched) < followed
 }

@@ -93,6 +93,22 @@ func TestWhileSomebodyWatchesNothingRests(t *testing.T) {
 	})
 }
 
+func TestALogDoesNotRestWhileItsReaderTakesAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, run := openMany(t, 1)
+		m.disk.takes = time.Millisecond
+		run()
+		m.logs[0].Watch(func() {})() // it has waited, and will come again
+		for began := time.Now(); time.Since(began) < followed; time.Sleep(100 * time.Microsecond) {
+			m.append(0)
+		}
+		if n := m.disk.syncs.Load(); n < 18 {
+			t.Errorf("%d syncs in 20 ms, one takes 1 ms and a reader follows the log", n)
+		}
+		m.end()
+	})
+}
+
 func TestTheEndOfTheSyncerLeavesNothingUnsynced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, run := openMany(t, 1)

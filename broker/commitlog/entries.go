@@ -1,7 +1,6 @@
 package commitlog
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -141,27 +140,45 @@ func (e *entries) shutUnless(was bool) {
 	}
 }
 
-// sync makes every entry durable, so that a recovery point may stand behind them.
+// sync makes every entry durable, so that a recovery point may stand behind them. It
+// has a descriptor of its own for that: entries are added meanwhile, and whoever appends
+// does not wait for the disk.
 func (e *entries) sync() error {
+	there, position, cuts, err := e.written()
+	if err != nil || !there {
+		return err
+	}
+	f, err := e.fs.Open(e.path, os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening index %s: %w", e.path, err)
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return &StorageError{Op: "syncing", Path: e.path, Position: position, Err: err, Fatal: true}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mu.cuts == cuts {
+		e.mu.cut = false
+	}
+	return nil
+}
+
+// written writes what waits in memory; there says whether there is a file to sync.
+func (e *entries) written() (there bool, position int64, cuts int, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	defer e.shutUnless(e.mu.f != nil)
 	if e.optional && len(e.mu.tail) == 0 && !e.mu.cut {
 		if err := e.open(0); err != nil || e.mu.f == nil {
-			return err
+			return false, 0, 0, err
 		}
 	}
 	if err := e.open(os.O_CREATE); err != nil {
-		return err
+		return false, 0, 0, err
 	}
-	if err := e.flush(); err != nil {
-		return err
-	}
-	if err := e.mu.f.Sync(); err != nil {
-		return &StorageError{Op: "syncing", Path: e.path, Position: e.mu.onDisk, Err: err, Fatal: true}
-	}
-	e.mu.cut = false
-	return nil
+	err = e.flush()
+	return true, e.mu.onDisk, e.mu.cuts, err
 }
 
 // count is the number of entries; the caller holds mu and has opened the file.
@@ -309,60 +326,6 @@ func (e *entries) chunk(i, cuts int, b []byte) (int, error) {
 		copy(b[disk:n], e.mu.tail[at+int64(disk)-e.mu.onDisk:])
 	}
 	return n / e.width, nil
-}
-
-// rewrite puts built in place of all entries.
-func (e *entries) rewrite(built []byte) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err := e.open(0); err != nil {
-		return err
-	}
-	if err := e.cut(0); err != nil {
-		return err
-	}
-	e.mu.tail = append(e.mu.tail, built...)
-	_ = e.flush() // without room it serves from memory
-	return nil
-}
-
-// renew puts built in place of all entries, at once, so that a crash leaves the old
-// ones, which were found wrong and will be again, or these. Where the disk has no
-// room they serve from memory.
-func (e *entries) renew(built []byte) error {
-	if same, err := e.same(built); same || err != nil {
-		return err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.mu.gone {
-		return errGone
-	}
-	if e.mu.f != nil {
-		e.mu.f.Close()
-		e.mu.f = nil
-	}
-	e.mu.cuts++
-	e.mu.opened, e.mu.onDisk, e.mu.held, e.mu.tail = true, 0, true, built
-	if err := replace(e.fs, e.path, built); err != nil {
-		return err
-	}
-	e.mu.onDisk, e.mu.held, e.mu.tail = int64(len(built)), false, nil
-	return nil
-}
-
-// same says whether the entries are these.
-func (e *entries) same(built []byte) (bool, error) {
-	at := 0
-	err := e.from(func([]byte) bool { return false }, func(b []byte) error {
-		if !bytes.HasPrefix(built[at:], b) {
-			at = -1
-			return errFound
-		}
-		at += len(b)
-		return nil
-	})
-	return at == len(built), err
 }
 
 // rest writes what waits and closes the file until it is needed again.

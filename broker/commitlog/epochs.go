@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/loghaul/loghaul/internal/disk"
@@ -64,21 +65,26 @@ func (es epochs) bytes() []byte {
 }
 
 func parseEpochs(b []byte) (epochs, error) {
-	var version, n int
-	r := strings.NewReader(string(b))
-	if _, err := fmt.Fscanf(r, "%d\n%d\n", &version, &n); err != nil || version != 0 || n < 0 {
-		return nil, fmt.Errorf("reading the head: version %d, %d lines: %w", version, n, errors.Join(err, errEpochs))
+	version, rest, _ := strings.Cut(string(b), "\n")
+	count, rest, _ := strings.Cut(rest, "\n")
+	n, err := strconv.Atoi(strings.TrimSpace(count))
+	if strings.TrimSpace(version) != "0" || err != nil || n < 0 {
+		return nil, fmt.Errorf("reading the head: version %q, %q lines: %w", version, count, errEpochs)
 	}
 	var es epochs
 	for i := range n {
-		var e epochStart
-		if _, err := fmt.Fscanf(r, "%d %d\n", &e.epoch, &e.start); err != nil {
+		var line string
+		line, rest, _ = strings.Cut(rest, "\n")
+		epoch, start, _ := strings.Cut(strings.TrimSpace(line), " ")
+		e, err := strconv.ParseInt(epoch, 10, 32)
+		from, serr := strconv.ParseInt(start, 10, 64)
+		if err = errors.Join(err, serr); err != nil {
 			return nil, fmt.Errorf("reading line %d: %w", i+3, err)
 		}
-		if len(es) > 0 && (e.epoch <= es.last() || e.start < es[len(es)-1].start) {
+		if len(es) > 0 && (int32(e) <= es.last() || record.Offset(from) < es[len(es)-1].start) {
 			return nil, fmt.Errorf("line %d: %w", i+3, errEpochs)
 		}
-		es = append(es, e)
+		es = append(es, epochStart{int32(e), record.Offset(from)})
 	}
 	return es, nil
 }
@@ -92,7 +98,7 @@ func (es epochs) sum(start, end record.Offset) uint32 {
 }
 
 func loadEpochs(fsys disk.FS, dir string) (epochs, error) {
-	b, err := readAll(fsys, filepath.Join(dir, epochsFile), 1<<20)
+	b, err := disk.ReadUpTo(fsys, filepath.Join(dir, epochsFile), 1<<20)
 	if errors.Is(err, os.ErrNotExist) || err == nil && len(b) == 0 { // a Kafka makes it empty
 		return nil, nil
 	} else if err != nil {
@@ -142,10 +148,28 @@ func (l *Log) settleEpochs(point *checkpoint, sound bool) (err error) {
 		return err
 	}
 	es = es.below(l.mu.end)
+	l.writeSettled(es, sound)
 	l.appending.epochs = es
 	l.stamps.epochs.Store(&es)
 	l.epoch = max(l.mu.cfg.LeaderEpoch, es.last())
 	return nil
+}
+
+// writeSettled puts the leader epochs into the file if it says others: the next recovery
+// point vouches for them, and a start would find the file false.
+func (l *Log) writeSettled(es epochs, sound bool) {
+	path := filepath.Join(l.dir, epochsFile)
+	if sound && slices.Equal(l.stamps.epochs.Load().below(l.mu.end), es) {
+		return
+	}
+	if _, err := l.fs.Stat(path); err != nil && len(es) == 0 {
+		return // there is none, and nothing to say
+	}
+	if err := replace(l.fs, path, es.bytes()); err != nil {
+		l.mu.cfg.Logger.Warn("writing the leader epochs, the next start takes them from the batches again", "log", l.name, "error", err)
+		return
+	}
+	l.mu.renamed = true // settle makes the name durable
 }
 
 // epochVotes are what the batches behind the recovery point say: the epochs that began
@@ -155,6 +179,7 @@ type epochVotes struct {
 	yes, no int // batches that the file is right about, and not
 	wrong   int // of these, batches that it says another epoch of
 	written epochs
+	falls   bool // a batch has a lower epoch than one before it: no list of epochs says that
 }
 
 // hear takes in what one batch says.
@@ -168,8 +193,10 @@ func (v *epochVotes) hear(es epochs, h record.Header) {
 	default:
 		v.no++
 	}
-	if h.LeaderEpoch > v.written.last() {
+	if last := v.written.last(); h.LeaderEpoch > last {
 		v.written = append(v.written, epochStart{h.LeaderEpoch, h.BaseOffset})
+	} else if h.LeaderEpoch < last {
+		v.falls = true
 	}
 }
 
@@ -178,6 +205,9 @@ func (v *epochVotes) hear(es epochs, h record.Header) {
 func (v *epochVotes) outcome(es epochs, known record.Offset) epochs {
 	if v.no <= v.yes {
 		return es
+	}
+	if v.falls { // nothing is known
+		return nil
 	}
 	es = slices.Clone(es.below(known))
 	for _, e := range v.written {
@@ -203,7 +233,11 @@ func (l *Log) writtenEpochs() (epochs, error) {
 			return nil
 		})
 		if _, bad := asDamage(err); bad || errors.Is(err, errEpochs) {
-			l.mu.cfg.Logger.Error("the batches do not say either which leader epochs wrote them", "log", l.name, "error", err)
+			say := l.mu.cfg.Logger.Error
+			if l.mu.cfg.Foreign { // a Kafka begins with its own, lower ones when it is started again
+				say = l.mu.cfg.Logger.Warn
+			}
+			say("the batches do not say either which leader epochs wrote them", "log", l.name, "error", err)
 			return nil, nil
 		} else if err != nil {
 			return nil, err

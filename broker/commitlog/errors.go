@@ -30,6 +30,9 @@ var (
 	ErrFailed = errors.New("log failed")
 	// ErrClosed: the log was closed or deleted.
 	ErrClosed = errors.New("log is closed")
+	// ErrDamaged: what is asked for is damaged on the disk, or in no file of the log
+	// (Kafka's error 2). It is always a *StorageError too.
+	ErrDamaged = errors.New("stored records are damaged or lost")
 	// ErrTooLarge: the batch does not fit into any segment of 2 GiB.
 	ErrTooLarge = errors.New("record batch is too large for a segment")
 )
@@ -66,6 +69,9 @@ func (e *StorageError) Is(target error) bool { return e.Fatal && target == ErrFa
 type damage struct{ reason string }
 
 func (d *damage) Error() string { return d.reason }
+
+// Is makes it an ErrDamaged.
+func (d *damage) Is(target error) bool { return target == ErrDamaged }
 
 func damaged(format string, a ...any) error { return &damage{fmt.Sprintf(format, a...)} }
 

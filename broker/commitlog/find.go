@@ -34,7 +34,9 @@ func (s *segment) tryFind(h *handle, target record.Offset, limit int64) (pos int
 	}
 	err = walkOver(h, s.path(logSuffix), 0, limit, func(w *walker) error {
 		c := chain{stamps: s.stamps, next: s.base}
-		if ok {
+		if over := s.beyond(target, limit); over > 0 && (!ok || e.position < over) {
+			w.pos, c.next = over, -1
+		} else if ok {
 			w.pos = e.position
 			if err := s.check(w, e); err != nil {
 				return err
@@ -68,7 +70,7 @@ func (s *segment) check(w *walker, e indexEntry) error {
 
 // extent is how many bytes of whole batches lie between pos, where the batch
 // first begins, and limit, at most max but one batch at least; and the offset behind
-// them, -1: they are all.
+// them, -1: they are all. On an error too they are those before it.
 func (s *segment) extent(h *handle, pos int64, first record.Header, limit int64, max int) (n int, behind record.Offset, err error) {
 	end := pos + int64(first.Size())
 	if pos+int64(max) >= limit {
@@ -93,13 +95,16 @@ func (s *segment) extent(h *handle, pos int64, first record.Header, limit int64,
 				return err
 			}
 		}
+		last := first.NextOffset()
 		for w.pos = end; ; end = w.pos {
 			h, err := w.next()
 			if err == io.EOF {
 				return nil
 			} else if err != nil {
+				behind = last
 				return s.place(err, w.pos)
 			}
+			last = h.NextOffset()
 			if w.pos > pos+int64(max) {
 				behind = h.BaseOffset
 				return nil
@@ -123,7 +128,7 @@ func (s *segment) rebuild(limit int64) error {
 	var index, times []byte
 	latest := timeEntry{time: -1}
 	since, indexed := 0, int64(-1)
-	err := s.walk(0, limit, func(_ *handle, pos int64, hdr record.Header) error {
+	err := s.walkSound(0, limit, everything, func(_ *handle, pos int64, hdr record.Header) error {
 		if hdr.Count > 0 && hdr.MaxTimestamp > latest.time {
 			latest = timeEntry{hdr.MaxTimestamp, hdr.LastOffset() - s.base}
 		}

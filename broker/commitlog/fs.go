@@ -2,34 +2,11 @@ package commitlog
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/loghaul/loghaul/internal/disk"
 )
-
-// readAll reads a small file whole, up to limit bytes.
-func readAll(fsys disk.FS, path string, limit int64) ([]byte, error) {
-	f, err := fsys.Open(path, os.O_RDONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("%s has %d bytes, more than %d", path, info.Size(), limit)
-	}
-	b := make([]byte, info.Size())
-	n, err := f.ReadAt(b, 0)
-	if err == io.EOF {
-		err = nil
-	}
-	return b[:n], err
-}
 
 // replace makes path hold b: either the old content or the new one is there after
 // a crash, never a mix, because the new bytes are synced before they get the name.

@@ -21,11 +21,17 @@ type Log struct {
 	fs        disk.FS
 	syncer    *Syncer // nil: every append is synced before it returns
 	rechecked int64   // bytes that Open read again
+	unclean   bool    // it had not been closed before Open
 	epoch     int32
 	stamps    stamps
 	sums      abortedSums
-	whole     bool        // the log lies on the Syncer's WholeDisk
-	eased     atomic.Bool // it rests before its next sync, as nobody waits
+	damages   damages
+	gaveOut   record.Offset // Open cut off offsets below it that were given out; only while opening
+	lostFirst bool          // Open or GoOn found records lost from the log's beginning; only while nobody uses the log
+	begun     bool          // Open found nothing of the log, neither records nor a recovery point
+	shortened bool          // Open found fewer offsets than had been given out, and went on behind those
+	whole     bool          // the log lies on the Syncer's WholeDisk
+	eased     atomic.Bool   // it rests before its next sync, as nobody waits
 
 	// Guarded by Syncer.mu.
 	turn   turn      // where the log stands in its queue
@@ -34,12 +40,13 @@ type Log struct {
 	want   int       // so many marks are all that can be expected
 	until  time.Time // and they are waited for until then
 
-	// compacting is held by whoever compacts or closes; taken before syncing.
+	// compacting is held by whoever compacts or closes; taken before keeping.
 	compacting struct {
 		sync.Mutex
-		done  record.Offset // below it lies the latest record of each key alone
-		stuck bool          // the last one could not be finished, and no other may begin
-		half  []halfSwap    // segments that serve and have not got their own name yet; guarded by syncing too
+		done   record.Offset // below it lies the latest record of each key alone
+		stuck  bool          // the last one could not be finished, and no other may begin
+		looked bool          // for files that are lost between others
+		half   []halfSwap    // segments that serve and have not got their own name yet; guarded by keeping too
 	}
 	ending atomic.Bool // a compaction gives way to Close
 
@@ -48,11 +55,18 @@ type Log struct {
 	rebuilding sync.Mutex
 	rebuilt    atomic.Int64 // how often that was done
 
-	// syncing is held by whoever syncs, deletes or closes; taken before appending.
+	// keeping is held by whoever writes a recovery point, deletes, swaps or closes; taken
+	// before syncing. Syncs go on meanwhile: who waits for the disk waits for none of that.
+	keeping sync.Mutex
+	point   checkpoint // the last one written; guarded by keeping
+	gone    []Deletion // that nobody has been told of; guarded by keeping
+	leases  []*handle  // of files that were unlinked, let go of once keeping is; guarded by keeping
+
+	// syncing is held by whoever makes batches durable, one at a time, because a disk
+	// tells of a failed write once; taken before appending.
 	syncing sync.Mutex
-	point   checkpoint // the last one written; guarded by syncing
-	gone    []Deletion // that nobody has been told of; guarded by syncing
-	leases  []*handle  // of files that were unlinked, let go of once syncing is; guarded by syncing
+	warned  time.Time  // that a sync could not open its file; guarded by syncing
+	naming  sync.Mutex // held while the folder's names are synced, and the log fails if they were not
 
 	// appending is held by the one who writes; taken before mu.
 	appending struct {
@@ -81,6 +95,7 @@ type Log struct {
 		err      error      // ErrClosed or a fatal *StorageError
 		waves    waves
 		watchers map[int]func()
+		watched  time.Time // when the last watcher left
 		nextID   int
 	}
 }

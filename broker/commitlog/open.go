@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -22,14 +24,22 @@ func Open(dir string, cfg Config, s *Syncer) (*Log, error) {
 	}
 	cfg = cfg.filled()
 	l := &Log{dir: dir, name: filepath.Base(dir), fs: cfg.Disk, syncer: s}
+	l.stamps.damages = &l.damages
 	l.mu.cfg = cfg
 	if err := l.load(); err != nil {
 		for _, s := range l.mu.segments {
 			_ = s.close()
 		}
+		if scarce(err) {
+			err = fmt.Errorf("%w: allow more with ulimit -n, or LimitNOFILE= of the service", err)
+		}
 		return nil, fmt.Errorf("opening log %s: %w", dir, err)
 	}
-	l.whole = s.holds(dir)
+	// What a check after a crash has opened is closed until it is wanted: thousands of logs
+	// would hold three files each. All of it is synced.
+	for _, s := range l.mu.segments {
+		_ = s.close() // entries that the disk has no room for stay in memory
+	}
 	return l, nil
 }
 
@@ -38,8 +48,9 @@ func (l *Log) load() error {
 	if err != nil {
 		return err
 	}
+	l.whole = l.syncer.holds(l.dir)
 	point, err := loadCheckpoint(l.fs, l.dir)
-	if errors.Is(err, errNewer) {
+	if errors.Is(err, errNewer) || scarce(err) {
 		return err
 	} else if err != nil {
 		l.mu.cfg.Logger.Warn("recovery point is unusable, the whole log is checked", "log", l.name, "error", err)
@@ -47,6 +58,7 @@ func (l *Log) load() error {
 	if err := l.list(names); err != nil {
 		return err
 	}
+	l.nameForeign(names)
 	if err := l.believe(point); err != nil {
 		return err
 	}
@@ -57,7 +69,15 @@ func (l *Log) load() error {
 		}
 	}
 	epochs := l.loadEpochs(point)
-	clean := point != nil && point.clean && l.endsAt(point)
+	back := record.Offset(-1)
+	if slices.ContainsFunc(names, func(d fs.DirEntry) bool { return d.Name() == damagedFile }) {
+		l.loadDamages()
+		if back, err = l.readmit(point); err != nil {
+			return err
+		}
+	}
+	epochs, clean := epochs && back < 0, point != nil && point.clean && back < 0 && l.endsAt(point)
+	l.unclean = !clean && !fresh && !l.mu.cfg.Foreign
 	if clean {
 		l.trust(point)
 	} else if err := l.recover(point); err != nil {
@@ -71,10 +91,15 @@ func (l *Log) load() error {
 	if err := l.finishSwaps(); err != nil {
 		return err
 	}
-	l.loadCompacted()
-	if point != nil && l.mu.segments[0].base > point.start {
-		l.mu.cfg.Logger.Error("the log's first files are gone, lost or deleted while the disk was full: put them back while the broker is stopped, if they should be there",
-			"log", l.name, "from", int64(point.start), "first", l.mu.segments[0].name())
+	if slices.ContainsFunc(names, func(d fs.DirEntry) bool { return d.Name() == compactedFile }) {
+		l.loadCompacted() // few logs are compacted
+	}
+	l.lostStart(point)
+	if back >= 0 {
+		reread = min(reread, back)
+		if err := l.rebuildAborted(l.rebuilt.Load()); err != nil {
+			return err // what was put back may hold what was taken back
+		}
 	}
 	return l.vouchFor(point, reread, fresh, clean)
 }
@@ -128,8 +153,24 @@ func (l *Log) believe(point *checkpoint) error {
 	return l.sums.load(point)
 }
 
+// scarce says that a file could not be opened because too many are: that says nothing of
+// the file.
+func scarce(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }
+
 // Rechecked is how many bytes Open read again to find the log's end.
 func (l *Log) Rechecked() int64 { return l.rechecked }
+
+// Unclean says that the log had been written to and not been closed before Open.
+func (l *Log) Unclean() bool { return l.unclean }
+
+// Begun says that Open found nothing of the log: it is new, or all of it was lost.
+func (l *Log) Begun() bool { return l.begun }
+
+// Kept says whether a folder holds a log of this package, or what is left of one.
+func Kept(fsys disk.FS, dir string) bool {
+	_, err := fsys.Stat(filepath.Join(dir, checkpointFile))
+	return err == nil
+}
 
 // names lists the folder, which is made when it is missing.
 func (l *Log) names() ([]fs.DirEntry, error) {
@@ -154,7 +195,7 @@ func (l *Log) keeps(point *checkpoint, reread record.Offset) bool {
 // that from here on, and the crash may have come before its sync. The point itself
 // stays, so that opening a thousand logs does not write a thousand of them.
 func (l *Log) vouch(point *checkpoint) error {
-	named := false
+	named, later := false, l.later()
 	for _, s := range l.mu.segments {
 		from := int64(0)
 		switch {
@@ -168,16 +209,22 @@ func (l *Log) vouch(point *checkpoint) error {
 		if s.size == from {
 			continue
 		}
+		l.mu.since += s.size - from
+		if later {
+			continue
+		}
 		if err := syncSegment(s, s.size); err != nil {
 			return l.fail(err)
 		}
-		l.mu.since += s.size - from
 	}
-	if named { // segments begun since have names that may not be durable
+	if named && !later { // segments begun since have names that may not be durable
 		return l.fs.SyncDir(l.dir)
 	}
 	return nil
 }
+
+// later says that the caller makes durable what Open begins or finds.
+func (l *Log) later() bool { return l.mu.cfg.Later && l.whole }
 
 // list finds the segments and sweeps what a crash left half done.
 func (l *Log) list(names []fs.DirEntry) error {
@@ -228,7 +275,7 @@ func (l *Log) list(names []fs.DirEntry) error {
 func (l *Log) leftover(name string, logs map[record.Offset]bool) bool {
 	real := strings.TrimSuffix(name, tmpSuffix)
 	switch real {
-	case checkpointFile, producersFile, epochsFile, compactedFile:
+	case checkpointFile, producersFile, epochsFile, compactedFile, damagedFile:
 		return real != name
 	}
 	for _, suffix := range []string{indexSuffix, timesSuffix, abortSuffix} {
@@ -254,13 +301,13 @@ func (l *Log) begin(point *checkpoint) (fresh bool, err error) {
 	}
 	l.mu.segments = []*segment{s}
 	l.mu.renamed = true // settle makes both names durable
-	if point != nil {
+	if l.begun = point == nil; !l.begun {
 		return false, nil
 	}
 	c := l.pointLocked()
 	c.clean = true // nothing is in it
 	put := replace
-	if l.mu.renamed = !l.mu.cfg.Later; l.mu.cfg.Later {
+	if l.mu.renamed = !l.later(); l.later() {
 		put = lay
 	}
 	if err := put(l.fs, filepath.Join(l.dir, checkpointFile), c.bytes()); err != nil {
@@ -300,14 +347,8 @@ func (l *Log) settle(point *checkpoint, epochs bool) (reread record.Offset, err 
 	}
 	l.appending.end, l.appending.active = l.mu.end, last
 	l.stamps.gaps.Store(min(l.stamps.gaps.Load(), int64(l.mu.end))) // what comes behind a cut has none
-	if l.mu.start > l.mu.end {
-		// What was kept behind the log's start is lost; its offsets stay used.
-		l.appending.end = l.mu.start
-		l.stamps.allow(l.mu.start)
-		if err := l.roll(); err != nil {
-			return 0, err
-		}
-		l.mu.end, last = l.mu.start, l.appending.active
+	if last, err = l.goOn(point); err != nil {
+		return 0, err
 	}
 	l.mu.high, l.mu.durable = l.mu.end, place{last, last.size}
 	if err := l.settleEpochs(point, epochs); err != nil {
@@ -321,63 +362,4 @@ func (l *Log) settle(point *checkpoint, epochs bool) (reread record.Offset, err 
 		return reread, l.fs.SyncDir(l.dir)
 	}
 	return reread, nil
-}
-
-// loadProducers reads the snapshot and then, from the log, what came after it, in
-// the segment that begins at reread and those behind it. A snapshot that is missing
-// or damaged means the whole log.
-func (l *Log) loadProducers() (reread record.Offset, err error) {
-	ps, from, err := loadProducers(l.fs, l.dir, l.mu.end)
-	if err != nil {
-		l.mu.cfg.Logger.Warn("producer snapshot is unusable, the whole log is read for it", "log", l.name, "error", err)
-	}
-	l.appending.producers = ps
-	l.loadTxns()
-	reread = l.mu.segments[len(l.mu.segments)-1].base
-	for i, s := range l.mu.segments {
-		if i+1 < len(l.mu.segments) && l.mu.segments[i+1].base <= from {
-			continue
-		}
-		// What the snapshot knows was synced before it, entries behind it are made anew.
-		if err := s.trimAborted(from, l.mu.end); err != nil {
-			return 0, err
-		}
-		if from >= l.mu.end {
-			continue
-		}
-		reread = min(reread, s.base)
-		if err := l.replayProducers(s, from); err != nil {
-			return 0, err
-		}
-	}
-	l.mu.txns.settle(l.mu.high) // every marker found is durable
-	l.appending.producers.expire(l.mu.cfg.Aging().Add(-l.mu.cfg.ProducerExpiry))
-	return reread, nil
-}
-
-// replayProducers lets the batches of one segment, from an offset on, have their
-// effect on producers and transactions.
-func (l *Log) replayProducers(s *segment, from record.Offset) error {
-	// The time of the append is not in the log; the file's own is no earlier.
-	wrote := s.lastWrite.UnixMilli()
-	return l.walkDurable(s, from, func(f *handle, pos int64, h record.Header) error {
-		if h.BaseOffset < from {
-			return nil
-		}
-		m, err := s.marker(f, pos, h)
-		if err != nil {
-			return err
-		}
-		change := l.appending.producers.add(h, m, wrote, l.mu.cfg.MaxProducers)
-		switch {
-		case change.began:
-			l.mu.txns.begin(h.ProducerID, h.BaseOffset)
-		case change.ended:
-			if change.aborted {
-				l.noteAborted(s, h, change.first)
-			}
-			l.mu.txns.end(h.ProducerID, h.LastOffset())
-		}
-		return nil
-	})
 }

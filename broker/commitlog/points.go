@@ -10,7 +10,7 @@ import (
 
 // maxBehind is how many bytes of all logs together may lie behind their recovery
 // points: a start after a crash reads them again.
-const maxBehind = 4 << 30
+const maxBehind = 2 << 30
 
 // points writes recovery points beside the syncs, one log at a time, so that nobody
 // who waits for the disk waits for them: those that are due, and when too much lies
@@ -112,14 +112,19 @@ func (p *points) run(ctx context.Context) {
 
 // writePoint writes a recovery point at the log's end.
 func (l *Log) writePoint() {
-	l.syncing.Lock()
-	defer l.syncing.Unlock()
+	l.keeping.Lock()
+	defer l.keeping.Unlock()
 	if l.Err() != nil {
-		l.syncer.points.forget(l)
+		if l.syncer != nil {
+			l.syncer.points.forget(l)
+		}
 		return
 	}
 	if err := l.checkpoint(); err != nil && !errors.Is(err, ErrFailed) {
 		l.logger().Warn("writing a recovery point, the next one may succeed", "log", l.name, "error", err)
+	}
+	if l.syncer == nil {
+		return
 	}
 	l.mu.RLock()
 	since := l.mu.since
@@ -127,23 +132,18 @@ func (l *Log) writePoint() {
 	l.syncer.points.note(l, since, false)
 }
 
-// pointDue sees to a recovery point after a sync: here, where no Syncer does it. The
-// caller holds syncing.
-func (l *Log) pointDue(due bool) {
+// pointDue has the Syncer see to a recovery point after a sync; now says that the caller
+// must, as there is none. The caller holds syncing, so the log does not end meanwhile.
+func (l *Log) pointDue(due bool) (now bool) {
 	l.mu.Lock()
 	since := l.mu.since
 	if l.syncer != nil {
 		l.mu.due = false
 	}
 	l.mu.Unlock()
-	if l.syncer != nil {
-		l.syncer.points.note(l, since, due)
-		return
+	if l.syncer == nil {
+		return due
 	}
-	if !due {
-		return
-	}
-	if err := l.checkpoint(); err != nil && !errors.Is(err, ErrFailed) {
-		l.logger().Warn("writing a recovery point, the next one may succeed", "log", l.name, "error", err)
-	}
+	l.syncer.points.note(l, since, due)
+	return false
 }

@@ -85,9 +85,14 @@ func (l *Log) read(from record.Offset, maxBytes int, committed bool) (*Span, err
 		if r.file == nil {
 			return &Span{Next: from}, nil
 		}
-		span, err := r.span(from, maxBytes)
+		var span *Span
+		if err = r.fence(from); err == nil {
+			span, err = r.span(from, maxBytes)
+		}
 		if err == nil {
 			return span, nil
+		} else if err == io.EOF && r.fenced != nil {
+			err = r.fenced.refusal()
 		}
 		r.file.release()
 		switch {
@@ -113,6 +118,7 @@ type reach struct {
 	stable  record.Offset // below it a reader of committed records must stay; -1: it may have all
 	next    record.Offset // where the next segment begins that may be read; -1: it is the last
 	high    record.Offset // the offset behind all that may be read
+	fenced  *Damage       // what begins at limit; nil: nothing that is known
 }
 
 // span is the batches of a segment; io.EOF: there are none at or behind from.
@@ -130,6 +136,8 @@ func (r *reach) span(from record.Offset, maxBytes int) (*Span, error) {
 	span.More = r.next >= 0 || span.Position+int64(span.Length) < r.limit
 	switch {
 	case span.Next >= 0:
+	case r.fenced != nil && span.Position+int64(span.Length) == r.fenced.Position:
+		span.Next, span.More = r.fenced.From, true
 	case r.next >= 0:
 		span.Next = r.next
 	default:
@@ -146,11 +154,16 @@ func (s *segment) span(f *handle, from record.Offset, limit int64, maxBytes int)
 		return nil, err
 	}
 	n, behind, err := s.extent(f, pos, h, limit, maxBytes)
-	if err == nil {
-		err = s.checkChain(f, pos, pos+int64(n), -1) // find has looked at the first
-	}
-	if err != nil {
+	if _, bad := asDamage(err); err != nil && !bad {
 		return nil, err
+	}
+	// It ends before the first batch that cannot be trusted; who asks for that one is refused.
+	switch end, next, cerr := s.checkChain(f, pos, pos+int64(n), -1); { // find has looked at the first
+	case cerr == nil:
+	case next < 0 || !errors.Is(cerr, ErrDamaged):
+		return nil, cerr
+	default:
+		n, behind = int(end-pos), next
 	}
 	return &Span{File: f.OS(), Position: pos, Length: n, Base: h.BaseOffset, Next: behind, handle: f}, nil
 }
@@ -190,7 +203,8 @@ func (l *Log) reach(from, at record.Offset, committed bool) (reach, error) {
 	i := sort.Search(len(l.mu.segments), func(i int) bool { return l.mu.segments[i].base > at }) - 1
 	i = max(i, 0)
 	s := l.mu.segments[i]
-	if r.limit = l.limitLocked(s); r.limit == 0 || r.stable >= 0 && s.base >= r.stable {
+	// One before the durable end that holds nothing has lost it, which the caller finds.
+	if r.limit = l.limitLocked(s); r.limit == 0 && s.base >= l.mu.durable.segment.base || r.stable >= 0 && s.base >= r.stable {
 		return none, nil
 	}
 	if i+1 < len(l.mu.segments) && s != l.mu.durable.segment {

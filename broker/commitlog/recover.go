@@ -40,6 +40,9 @@ func (l *Log) recover(point *checkpoint) error {
 		end, err := l.recoverSegment(s, pos, next, point)
 		l.rechecked += end.position - pos
 		if bad, cut := asDamage(err); cut {
+			if point != nil && end.next < point.end {
+				l.lookBehind(i, end)
+			}
 			if err := l.cut(i, end, bad); err != nil {
 				return err
 			}
@@ -49,6 +52,7 @@ func (l *Log) recover(point *checkpoint) error {
 			return err
 		}
 		next, pos = max(end.next, s.base), 0
+		_ = s.close() // a log may have thousands; entries that the disk has no room for stay in memory
 	}
 	l.mu.end = next
 	return nil
@@ -89,21 +93,22 @@ func (l *Log) recheckFrom(point *checkpoint) (int, int64, error) {
 	if point == nil {
 		return 0, 0, nil
 	}
-	i := 0
-	for i < len(segments) && segments[i].base != point.segment {
-		i++
+	i := len(segments) - 1
+	for i > 0 && segments[i].base > point.segment {
+		i--
 	}
-	if i == len(segments) || segments[i].size < point.position {
-		l.mu.cfg.Logger.Error("bytes that were synced are missing, the whole log is checked", "log", l.name,
-			"segment", segmentName(point.segment, logSuffix), "synced", point.position)
+	s, end := segments[i], point.position
+	if s.base > point.segment {
 		return 0, 0, nil
+	} else if s.base < point.segment || s.size < end {
+		end = s.size // what was behind it is lost, and goOn says so
 	}
-	back := point.position - l.mu.cfg.RecheckBytes
+	back := end - l.mu.cfg.RecheckBytes
 	for back < 0 && i > 0 {
 		i--
 		back += segments[i].size
 	}
-	s := segments[i]
+	s = segments[i]
 	if back <= 0 {
 		return i, 0, nil
 	}

@@ -14,7 +14,7 @@ import (
 // the wall clock: a segment's last append, not its records' times, so lines that
 // arrive late are kept as long as any. now is the wall clock.
 func (l *Log) Retain(now time.Time) error {
-	l.syncing.Lock()
+	l.keeping.Lock()
 	defer l.endDeleting()
 	err := l.rollExpired(now)
 	if err != nil {
@@ -148,7 +148,7 @@ func (l *Log) deleteFirst(n int, why Reason) error {
 
 // deleteEach unlinks the oldest segments, as many as there are reasons, or as many
 // as a recovery point covers, and moves the log's start behind them. The caller
-// holds syncing and ends with endDeleting.
+// holds keeping and ends with endDeleting.
 func (l *Log) deleteEach(reasons []Reason) error {
 	n := len(reasons)
 	if n == 0 {

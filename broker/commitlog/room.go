@@ -68,7 +68,7 @@ func (l *Log) Seal() error {
 
 // DeleteForRoom deletes the segments that lie wholly before an offset, as far as they are sealed.
 func (l *Log) DeleteForRoom(before record.Offset) (Freed, error) {
-	l.syncing.Lock()
+	l.keeping.Lock()
 	defer l.endDeleting()
 	pieces := l.Pieces(nil)
 	n := 0

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 	"sort"
 
 	"github.com/loghaul/loghaul/internal/record"
@@ -12,22 +14,6 @@ import (
 
 // mostDamage is how many damaged batches of a segment are told of.
 const mostDamage = 10
-
-// Damage is bytes of a segment that cannot be read any more, found without anybody
-// asking for them.
-type Damage struct {
-	Log      string // folder name, web_log-0
-	Path     string
-	Position int64
-	From, To record.Offset // the offsets that are in doubt: from From on and before To
-	Reason   string
-}
-
-// String is the line that the operator sees.
-func (d Damage) String() string {
-	return fmt.Sprintf("%s is damaged at position %d: %s: offsets %d to %d of %s cannot be trusted; stop the broker and put back a copy of the file, "+
-		"or give up what lies before offset %d with loghaul topic trim", d.Path, d.Position, d.Reason, d.From, d.To-1, d.Log, d.To)
-}
 
 // Scrub reads one segment, as far as it is durable, and holds each batch against its
 // checksum, its neighbours and the epochs: the one that holds the offset from, or the
@@ -66,7 +52,7 @@ func (l *Log) scrubbable(from record.Offset) (s *segment, limit int64, after rec
 	}
 	segments := l.mu.segments
 	i := max(sort.Search(len(segments), func(i int) bool { return segments[i].base > from })-1, 0)
-	if limit = l.limitLocked(segments[i]); limit == 0 {
+	if limit = l.limitLocked(segments[i]); limit == 0 && segments[i].base >= l.mu.durable.segment.base {
 		return nil, 0, -1, nil
 	}
 	if i+1 < len(segments) && segments[i] != l.mu.durable.segment {
@@ -75,117 +61,209 @@ func (l *Log) scrubbable(from record.Offset) (s *segment, limit int64, after rec
 	return segments[i], limit, -1, nil
 }
 
-// scrubSegment reads one segment up to limit.
+// scrubSegment reads one segment up to limit. What it finds is not served from then on;
+// what was found there before and is sound now is.
 func (l *Log) scrubSegment(ctx context.Context, s *segment, limit int64, after record.Offset, wait func(context.Context, int) error, found func(Damage)) error {
+	f, err := s.openQuiet()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var bad []Damage
+	tell := func(d Damage) {
+		bad = append(bad, d)
+		l.noteDamages(func(list []Damage) []Damage { return append(list, d) })
+		if len(bad) <= mostDamage && d.To > l.Start() { // or it was given up
+			found(d)
+		}
+	}
+	if err := l.examine(ctx, f, s, edge{0, s.base}, limit, after, wait, tell); err != nil {
+		return err
+	}
+	l.noteDamages(func(list []Damage) []Damage {
+		list = slices.DeleteFunc(list, func(d Damage) bool { return d.segment == s.base && (!d.Lost || d.To == after) })
+		return append(list, bad...)
+	})
+	return nil
+}
+
+// examine tells what does not fit in a segment's file, from the edge of a batch on.
+func (l *Log) examine(ctx context.Context, f io.ReaderAt, s *segment, from edge, limit int64, after record.Offset, wait func(context.Context, int) error, tell func(Damage)) error {
+	buf := recoverBuffers.Get().(*[]byte)
+	defer recoverBuffers.Put(buf)
+	e := &examination{log: l, s: s, ctx: ctx, after: after, end: l.endOr(after), next: from.next, wait: wait, tell: tell, guess: -1, budget: mostExamined}
+	e.w = &walker{f: f, path: s.path(logSuffix), pos: from.position, limit: limit, buf: *buf}
+	return e.run()
+}
+
+// endOr is where the next segment begins, or the end of what may be read.
+func (l *Log) endOr(after record.Offset) record.Offset {
+	if after < 0 {
+		return l.HighWatermark()
+	}
+	return after
+}
+
+// missingFile says why offsets are in no file.
+func missingFile(from, to record.Offset) string {
+	return fmt.Sprintf("the file that begins with offset %d is missing, %s comes next", from, segmentName(to, logSuffix))
+}
+
+// Missing looks at the seams between segments, which costs a few reads each, and tells
+// found of offsets that lie in none, and of files that end inside a batch: somebody has
+// lost them, or a part.
+func (l *Log) Missing(found func(Damage)) error {
+	l.mu.RLock()
+	segments, start, last, err := l.mu.segments, l.mu.start, l.mu.durable.segment.base, l.mu.err
+	l.mu.RUnlock()
+	if err == ErrClosed {
+		return err
+	}
+	var bad []Damage
+	known := l.damages.all()
+	for i := 0; i+1 < len(segments) && segments[i].base < last; i++ {
+		s, next := segments[i], segments[i+1].base
+		end, err := l.endOf(s)
+		_, isTorn := asDamage(err)
+		switch {
+		case errors.Is(err, errGone), next <= start:
+		case err != nil && !isTorn:
+			return fmt.Errorf("looking for missing segments of %s: %w", l.name, err)
+		case isTorn || end.next < next && !l.stamps.gap(end.next, next):
+			err := l.examineEnd(s, next, func(d Damage) { bad = append(bad, d) })
+			if err != nil && !errors.Is(err, errGone) {
+				return fmt.Errorf("looking for missing segments of %s: %w", l.name, err)
+			}
+		}
+	}
+	for i, d := range bad {
+		if j := slices.IndexFunc(known, func(k Damage) bool { return d.Lost && k.Lost && k.To == d.To && k.segment == d.segment }); j >= 0 {
+			bad[i].Reason, bad[i].Said = known[j].Reason, known[j].Said
+		}
+	}
+	l.noteDamages(func(list []Damage) []Damage {
+		list = slices.DeleteFunc(list, func(d Damage) bool { return d.Lost && d.To > start && d.To <= last })
+		return append(list, bad...)
+	})
+	bad = slices.DeleteFunc(bad, func(d Damage) bool { return d.To <= start }) // it was given up
+	for i := range min(len(bad), mostDamage) {
+		found(bad[i])
+	}
+	return nil
+}
+
+// examineEnd tells what does not fit at the end of a segment, behind its last index entry
+// and before the next segment, which begins at after.
+func (l *Log) examineEnd(s *segment, after record.Offset, tell func(Damage)) error {
 	f, err := s.acquire()
 	if err != nil {
 		return err
 	}
 	defer f.release()
-	told := 0
-	tell := func(pos int64, from, to record.Offset, reason string) {
-		if told++; told <= mostDamage {
-			found(Damage{Log: l.name, Path: s.path(logSuffix), Position: pos, From: from, To: max(to, from+1), Reason: reason})
-		}
-	}
-	buf := recoverBuffers.Get().(*[]byte)
-	defer recoverBuffers.Put(buf)
-	w := &walker{f: f, path: s.path(logSuffix), limit: limit, buf: *buf}
-	c := chain{stamps: s.stamps, next: s.base}
-	for ctx.Err() == nil {
-		pos, expected := w.pos, c.next
-		h, err := w.next()
-		if err == nil {
-			if err = c.follow(h); err != nil {
-				c.next = h.NextOffset() // what is behind it has its own place
-			} else {
-				err = w.checksum(h, pos)
-			}
-			w.pos = pos + int64(h.Size())
-		}
-		bad, isBad := asDamage(err)
-		var failed *StorageError
-		switch {
-		case err == io.EOF:
-			if after >= 0 && c.next != after && !l.stamps.gap(c.next, after) {
-				tell(limit, c.next, after, fmt.Sprintf("the file that begins with offset %d is missing, %s comes next", c.next, segmentName(after, logSuffix)))
-			}
-			return nil
-		case isBad && w.pos == pos: // no header to go on from
-			if after < 0 {
-				after = l.HighWatermark()
-			}
-			tell(pos, expected, after, bad.reason)
-			return nil
-		case errors.As(err, &failed): // a bad sector, perhaps; the other segments may be read all the same
-			if after < 0 {
-				after = l.HighWatermark()
-			}
-			tell(failed.Position, expected, after, failed.Err.Error())
-			return nil
-		case isBad:
-			tell(pos, min(expected, h.BaseOffset), max(expected+1, h.NextOffset()), bad.reason)
-		case err != nil:
-			return err
-		}
-		if err := wait(ctx, h.Size()); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// Missing looks at the seams between segments, which costs a few reads each, and tells
-// found of offsets that lie in none: somebody has lost a file.
-func (l *Log) Missing(found func(Damage)) error {
-	segments, _, _, err := l.durableSegments()
+	pos, first, err := s.lastIndexed(f)
 	if err != nil {
 		return err
 	}
-	for i := range len(segments) - 1 {
-		s, next := segments[i], segments[i+1].base
-		end, err := l.endOf(s)
-		if errors.Is(err, errGone) {
-			continue
-		} else if _, bad := asDamage(err); bad {
-			continue // the scrub itself comes to it, and says where
-		} else if err != nil {
-			return fmt.Errorf("looking for missing segments of %s: %w", l.name, err)
+	wait := func(context.Context, int) error { return nil }
+	return l.examine(context.Background(), f, s, edge{pos, first}, s.size, after, wait, tell)
+}
+
+// lastIndexed is where the batch of the last index entry begins, and its first offset; the
+// segment's beginning if there is none that can be trusted.
+func (s *segment) lastIndexed(f *handle) (pos int64, first record.Offset, err error) {
+	e, ok, err := s.byPosition(s.size)
+	if err != nil || !ok || e.position < 0 || e.position >= s.size {
+		return 0, s.base, err
+	}
+	first = s.base
+	err = walkOver(f, s.path(logSuffix), e.position, s.size, func(w *walker) error {
+		h, err := w.next()
+		if err == nil && h.LastOffset() == s.base+e.last {
+			pos, first = e.position, h.BaseOffset
 		}
-		if end < next && !l.stamps.gap(end, next) {
-			found(Damage{Log: l.name, Path: s.path(logSuffix), Position: s.size, From: end, To: next,
-				Reason: fmt.Sprintf("the file that begins with offset %d is missing, %s comes next", end, segmentName(next, logSuffix))})
+		return err
+	})
+	if _, bad := asDamage(err); bad {
+		err = nil
+	}
+	return pos, first, err
+}
+
+// Recheck reads the segments again in which an earlier process found damage, and tells
+// found of what is still there. What is sound now, as a copy was put back, is served.
+func (l *Log) Recheck(ctx context.Context, wait func(context.Context, int) error, found func(Damage)) error {
+	looked := map[record.Offset]bool{}
+	for _, d := range l.Damages() {
+		if d.Lost || looked[d.segment] {
+			continue
+		}
+		looked[d.segment] = true
+		s, limit, after, err := l.scrubbable(d.segment)
+		if err != nil || s == nil {
+			return err
+		}
+		if s.base != d.segment { // that file is gone, and Missing tells of it
+			l.noteDamages(func(list []Damage) []Damage {
+				return slices.DeleteFunc(list, func(e Damage) bool { return !e.Lost && e.segment == d.segment })
+			})
+			continue
+		}
+		if err := l.scrubSegment(ctx, s, limit, after, wait, found); err != nil && !errors.Is(err, errGone) {
+			return fmt.Errorf("checking %s again: %w", s.path(logSuffix), err)
 		}
 	}
 	return nil
 }
 
-// endOf is the offset behind the last batch of a sealed segment.
-func (l *Log) endOf(s *segment) (record.Offset, error) {
+// CheckAgain reads the segment at once in which a reader, who wanted what follows an
+// offset, came to the damage that cause tells of; found is told what is there.
+func (l *Log) CheckAgain(ctx context.Context, offset record.Offset, cause error, wait func(context.Context, int) error, found func(Damage)) error {
+	var storage *StorageError
+	if errors.As(cause, &storage) {
+		if base, ok := parseSegmentName(filepath.Base(storage.Path), logSuffix); ok {
+			offset = base
+		}
+	}
+	s, limit, after, err := l.scrubbable(offset)
+	if err == nil && s != nil {
+		err = l.scrubSegment(ctx, s, limit, after, wait, found)
+	}
+	if err != nil && !errors.Is(err, errGone) {
+		return fmt.Errorf("checking %s again: %w", l.name, err)
+	}
+	return nil
+}
+
+// endOf is where the last batch of a sealed segment ends. It leaves no file open that was
+// not: there may be a hundred thousand of them.
+func (l *Log) endOf(s *segment) (edge, error) {
+	if !s.isOpen() {
+		defer func() { _ = s.close() }()
+	}
 	f, err := s.acquire()
 	if err != nil {
-		return 0, err
+		return edge{}, err
 	}
 	defer f.release()
 	e, ok, err := s.byPosition(s.size)
 	if err != nil {
-		return 0, err
+		return edge{}, err
 	}
-	pos, end := int64(0), s.base
+	end := edge{0, s.base}
 	if ok && e.position >= 0 && e.position < s.size {
-		pos = e.position
+		end = edge{e.position, s.base + e.last} // the batch there ends behind it, if it is sound
 	}
-	err = walkOver(f, s.path(logSuffix), pos, s.size, func(w *walker) error {
+	err = walkOver(f, s.path(logSuffix), end.position, s.size, func(w *walker) error {
 		for {
 			h, err := w.next()
 			if err != nil {
 				return err
 			}
-			end = h.NextOffset()
+			end = edge{w.pos, h.NextOffset()}
 		}
 	})
 	if err != io.EOF {
-		return 0, err
+		return end, err
 	}
 	return end, nil
 }

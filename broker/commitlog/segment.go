@@ -149,6 +149,24 @@ func (s *segment) acquire() (*handle, error) {
 	return s.log.h, nil
 }
 
+// openQuiet opens the file once more, to be read by one goroutine without filling the
+// page cache. errGone: it is not there any more.
+func (s *segment) openQuiet() (disk.File, error) {
+	s.log.Lock()
+	defer s.log.Unlock()
+	if s.log.gone {
+		return nil, errGone
+	}
+	f, err := s.fs.Open(s.file(), os.O_RDONLY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening segment %s: %w", s.path(logSuffix), err)
+	}
+	if _, real := s.fs.(disk.Real); real { // any other has its own way of reading
+		f = quietly(f)
+	}
+	return f, nil
+}
+
 // hold takes over an open file; the caller holds log or is alone.
 func (s *segment) hold(f disk.File) {
 	s.log.h = &handle{File: f}
@@ -165,6 +183,13 @@ func (s *segment) rest() {
 	if idle {
 		_ = s.close()
 	}
+}
+
+// isOpen says whether the file is held open.
+func (s *segment) isOpen() bool {
+	s.log.Lock()
+	defer s.log.Unlock()
+	return s.log.h != nil
 }
 
 // close lets go of the files; Spans keep theirs.

@@ -118,7 +118,7 @@ func decodeProducer(b []byte, old bool) (int64, *producer, []byte, error) {
 // no producers as of offset 0, which makes the caller read the whole log.
 func loadProducers(fsys disk.FS, dir string, end record.Offset) (producers, record.Offset, error) {
 	none := producers{byID: map[int64]*producer{}}
-	b, err := readAll(fsys, filepath.Join(dir, producersFile), maxSnapshot)
+	b, err := disk.ReadUpTo(fsys, filepath.Join(dir, producersFile), maxSnapshot)
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			err = nil
@@ -133,4 +133,65 @@ func loadProducers(fsys disk.FS, dir string, end record.Offset) (producers, reco
 		return none, 0, err
 	}
 	return ps, offset, nil
+}
+
+// loadProducers reads the snapshot and then, from the log, what came after it, in
+// the segment that begins at reread and those behind it. A snapshot that is missing
+// or damaged means the whole log.
+func (l *Log) loadProducers() (reread record.Offset, err error) {
+	ps, from, err := loadProducers(l.fs, l.dir, l.mu.end)
+	if scarce(err) {
+		return 0, err
+	} else if err != nil {
+		l.mu.cfg.Logger.Warn("producer snapshot is unusable, the whole log is read for it", "log", l.name, "error", err)
+	}
+	l.appending.producers = ps
+	l.loadTxns()
+	reread = l.mu.segments[len(l.mu.segments)-1].base
+	for i, s := range l.mu.segments {
+		if i+1 < len(l.mu.segments) && l.mu.segments[i+1].base <= from {
+			continue
+		}
+		// What the snapshot knows was synced before it, entries behind it are made anew.
+		if err := s.trimAborted(from, l.mu.end); err != nil {
+			return 0, err
+		}
+		if from >= l.mu.end {
+			continue
+		}
+		reread = min(reread, s.base)
+		if err := l.replayProducers(s, from); err != nil {
+			return 0, err
+		}
+	}
+	l.mu.txns.settle(l.mu.high) // every marker found is durable
+	l.appending.producers.expire(l.mu.cfg.Aging().Add(-l.mu.cfg.ProducerExpiry))
+	return reread, nil
+}
+
+// replayProducers lets the batches of one segment, from an offset on, have their
+// effect on producers and transactions.
+func (l *Log) replayProducers(s *segment, from record.Offset) error {
+	// The time of the append is not in the log; the file's own is no earlier.
+	wrote := s.lastWrite.UnixMilli()
+	return l.walkDurable(s, from, func(f *handle, pos int64, h record.Header) error {
+		if h.BaseOffset < from {
+			return nil
+		}
+		m, err := s.marker(f, pos, h)
+		if err != nil {
+			return err
+		}
+		change := l.appending.producers.add(h, m, wrote, l.mu.cfg.MaxProducers)
+		switch {
+		case change.began:
+			l.mu.txns.begin(h.ProducerID, h.BaseOffset)
+		case change.ended:
+			if change.aborted {
+				l.noteAborted(s, h, change.first)
+			}
+			l.mu.txns.end(h.ProducerID, h.LastOffset())
+		}
+		return nil
+	})
 }

@@ -43,7 +43,7 @@ func parseSwapName(name, suffix string) (first, next record.Offset, ok bool) {
 
 // swapIn puts a finished segment in its group's place. The caller holds compacting.
 func (l *Log) swapIn(c *cleaned, group []source) error {
-	l.syncing.Lock()
+	l.keeping.Lock()
 	defer l.endDeleting()
 	l.mu.RLock()
 	_, ok := holds(l.mu.segments, group)
@@ -63,7 +63,7 @@ func (l *Log) swapIn(c *cleaned, group []source) error {
 	c.f = nil
 	l.compacting.stuck = true // until the end: no other may take the same names
 	// The old segments go for this name.
-	if err := l.fs.SyncDir(l.dir); err != nil {
+	if err := l.syncNames(); err != nil {
 		return l.fail(&StorageError{Op: "syncing", Path: l.dir, Err: err, Fatal: true})
 	}
 	s.index.adopt(c.index)
@@ -97,7 +97,7 @@ type halfSwap struct {
 
 // finishHalves gives compacted segments their own names. What a full disk leaves undone
 // is done by the next compaction, or the next start. The caller holds compacting and
-// syncing.
+// keeping.
 func (l *Log) finishHalves() error {
 	for len(l.compacting.half) > 0 {
 		h := &l.compacting.half[0]
@@ -123,7 +123,7 @@ func (l *Log) resume() error {
 	if len(l.compacting.half) == 0 {
 		return nil
 	}
-	l.syncing.Lock()
+	l.keeping.Lock()
 	defer l.endDeleting()
 	if l.Err() != nil {
 		return nil
@@ -132,7 +132,7 @@ func (l *Log) resume() error {
 }
 
 // settleSwap gives a compacted segment its own name: the ones it stands for are
-// unlinked, and its indexes are in memory. The caller holds syncing or is alone.
+// unlinked, and its indexes are in memory. The caller holds keeping or is alone.
 func (l *Log) settleSwap(s *segment) error {
 	for _, e := range []*entries{&s.index, &s.times, &s.aborted} {
 		e.settle()

@@ -11,7 +11,7 @@ type SyncerConfig struct {
 	Workers int                   // syncs at the same time; 0: 8
 	Observe func(d time.Duration) // told how long each sync took; nil: nobody
 	Whole   WholeDisk             // for windows of many logs; nil: each log is always synced by itself
-	Behind  int64                 // bytes of all logs together that may lie behind their recovery points; 0: 4 GiB
+	Behind  int64                 // bytes of all logs together that may lie behind their recovery points; 0: 2 GiB
 }
 
 // WholeDisk makes everything durable that was written to a file system before the call.

@@ -55,7 +55,7 @@ func (l *Log) durableSegments() ([]*segment, record.Offset, record.Offset, error
 		return nil, 0, 0, ErrClosed
 	}
 	n := 0
-	for n < len(l.mu.segments) && l.limitLocked(l.mu.segments[n]) > 0 {
+	for n < len(l.mu.segments) && (l.limitLocked(l.mu.segments[n]) > 0 || l.mu.segments[n].base < l.mu.durable.segment.base) {
 		n++
 	}
 	return l.mu.segments[:n], l.mu.start, l.mu.high, nil
@@ -152,38 +152,11 @@ func (l *Log) walkDurable(s *segment, from record.Offset, f func(h *handle, pos 
 			return err
 		}
 	}
-	return s.walk(pos, limit, f)
+	return s.walkSound(pos, limit, l.Start(), f) // what was given up is in nobody's way
 }
 
 // walk calls f with each batch of a segment between two positions until f returns
 // errFound.
 func (s *segment) walk(pos, limit int64, f func(h *handle, pos int64, hdr record.Header) error) error {
-	h, err := s.acquire()
-	if err != nil {
-		return err
-	}
-	defer h.release()
-	c := chain{stamps: s.stamps, next: -1}
-	if pos == 0 {
-		c.next = s.base
-	}
-	err = walkOver(h, s.path(logSuffix), pos, limit, func(w *walker) error {
-		for {
-			pos := w.pos
-			hdr, err := w.next()
-			if err == nil {
-				err = c.follow(hdr)
-			}
-			if err == nil {
-				err = f(h, pos, hdr)
-			}
-			if err != nil {
-				return s.place(err, pos)
-			}
-		}
-	})
-	if err == io.EOF || err == errFound {
-		return nil
-	}
-	return err
+	return s.walkSound(pos, limit, nothing, f)
 }

@@ -15,6 +15,8 @@ const (
 	company = 4
 	// longestHold bounds that wait, and the wait for a sync that runs already.
 	longestHold = time.Millisecond
+	// hundreds is how many logs are worth a sync of the whole disk whatever else lies on it.
+	hundreds = 200
 	// longestWhole is how long after its begin a sync of the whole disk is waited for;
 	// then what was appended meanwhile goes by itself.
 	longestWhole = 5 * time.Millisecond
@@ -86,6 +88,15 @@ func (s *Syncer) Whole(dir string) WholeDisk {
 	return nil
 }
 
+// WholeFor is Whole for the start or the end of so many logs: hundreds are worth writing for
+// others too.
+func (s *Syncer) WholeFor(dir string, logs int) WholeDisk {
+	if d := s.Whole(dir); d != nil || logs < hundreds || !s.holds(dir) || s.broken() {
+		return d
+	}
+	return sharedDisk{s.whole, s}
+}
+
 // sharedDisk is the Syncer's disk for others: the kernel tells of a failed write once, so
 // whoever is told, all must know.
 type sharedDisk struct {
@@ -98,10 +109,14 @@ func (d sharedDisk) Sync() error { return d.s.syncDisk() }
 
 // Crowded is true for good once a sync has failed.
 func (d sharedDisk) Crowded() bool {
-	d.s.mu.Lock()
-	broken := d.s.mu.window.broken
-	d.s.mu.Unlock()
-	return broken || d.WholeDisk.Crowded()
+	return d.s.broken() || d.WholeDisk.Crowded()
+}
+
+// broken says that a sync of the whole disk has failed.
+func (s *Syncer) broken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.window.broken
 }
 
 // errBroken says that a sync of the whole disk has failed, now or earlier.
@@ -112,10 +127,7 @@ var errBroken = errors.New("a sync of the whole disk has failed before")
 func (s *Syncer) syncDisk() error {
 	s.wholeSync.Lock()
 	defer s.wholeSync.Unlock()
-	s.mu.Lock()
-	broken := s.mu.window.broken
-	s.mu.Unlock()
-	if broken {
+	if s.broken() {
 		return errBroken
 	}
 	err := s.whole.Sync()
@@ -189,8 +201,7 @@ func (s *Syncer) endWindow(r round, released int, took time.Duration) {
 }
 
 // syncWhole makes several logs durable by one sync of the disk they lie on: those of
-// them that nobody holds, as who deletes there or writes a recovery point does, which
-// takes a while. released is how many waited for it.
+// them that nobody syncs already. released is how many waited for it.
 func (s *Syncer) syncWhole(logs []*Log) (done, held []*Log, released int) {
 	type begun struct {
 		log *Log
@@ -214,11 +225,11 @@ func (s *Syncer) syncWhole(logs []*Log) (done, held []*Log, released int) {
 	}
 	failed := s.syncDisk() != nil
 	for _, b := range together {
-		commit := b.log.raise
+		commit := b.log.raised
 		if failed {
 			// Which file it is about is not said; each file's own sync says it, and
 			// those that are not among these must be asked themselves too.
-			commit = b.log.commit
+			commit = b.log.commitNow
 		}
 		released += b.log.finishSync(b.pending, commit)
 	}
