@@ -41,6 +41,11 @@ type adoption struct {
 
 // adopt completes the manifests of topics that have none.
 func (t *Topics) adopt(found map[string]manifest) error {
+	if t.again {
+		if err := t.adoptAgain(found); err != nil {
+			return err
+		}
+	}
 	var names []string
 	for name, m := range found {
 		if m.Name == "" {
@@ -63,6 +68,9 @@ func (t *Topics) adopt(found map[string]manifest) error {
 	if names, err = t.leaveCopies(found, names, kafka); err != nil {
 		return err
 	}
+	_, err = t.cfg.Disk.Stat(filepath.Join(t.cfg.Dir, cleanFile))
+	stopped := err == nil // a Kafka ran here last
+	foreign := 0
 	for _, name := range names {
 		m := found[name]
 		m.adopted = &adoption{starts[name]}
@@ -70,10 +78,15 @@ func (t *Topics) adopt(found map[string]manifest) error {
 			return fmt.Errorf("taking over topic %s: by the number in %s it has %d partitions, and the broker keeps at most %d: move the folder away if it is no partition",
 				name, filepath.Join(t.cfg.Dir, folder(name, int32(m.Partitions-1))), m.Partitions, most)
 		}
-		t.complete(name, &m, kafka)
+		if t.isOwn(name, m, kafka, stopped) {
+			t.restore(name, &m)
+		} else {
+			foreign++
+			t.complete(name, &m, kafka)
+		}
 		found[name] = m
 	}
-	if len(names) == 0 {
+	if foreign == 0 {
 		return nil
 	}
 	t.log.Warn("what the Kafka's server.properties said of all topics is not in the folder: give it with --set, as log.retention.hours, if it is to hold on",
@@ -154,13 +167,7 @@ func (t *Topics) complete(name string, m *manifest, kafka *kraft.Metadata) {
 			}
 		}
 	}
-	var missing []string
-	for i := range int32(m.Partitions) {
-		if _, err := t.cfg.Disk.Stat(filepath.Join(t.cfg.Dir, folder(name, i))); err != nil {
-			missing = append(missing, strconv.Itoa(int(i)))
-		}
-	}
-	if len(missing) > 0 {
+	if missing := t.missing(name, m.Partitions); len(missing) > 0 {
 		attrs = append(attrs, "partitions that are not in this folder and begin empty", strings.Join(missing, ", "))
 	}
 	switch {
@@ -218,6 +225,7 @@ func (t *Topics) finishAdoption(topic *Topic, m manifest) error {
 		}
 	}
 	topic.foreign = false
+	t.took.Store(true)
 	return durable.ReplaceOn(t.cfg.Disk, filepath.Join(t.cfg.Dir, folder(m.Name, 0), manifestFile), m.encode(), 0o640)
 }
 

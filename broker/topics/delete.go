@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 
 	"github.com/loghaul/loghaul/internal/disk"
 )
@@ -54,14 +55,20 @@ func (t *Topics) erase(m manifest) error {
 }
 
 // sweep removes what is left of a topic that is marked as deleted. Folders of another topic with the same name,
-// made since, have another id and stay.
+// made since, have another id and stay. The others go into the marked one before anything in them is removed: a folder
+// of which a power cut left a log and not whose it is would be taken for a topic.
 func (t *Topics) sweep(mark string, m manifest) error {
 	for i := int32(1); i < int32(m.Partitions); i++ {
 		dir := filepath.Join(t.cfg.Dir, folder(m.Name, i))
 		if readMetadata(t.cfg.Disk, dir) != m.ID {
 			continue
 		}
-		if err := disk.RemoveAll(t.cfg.Disk, dir); err != nil {
+		to := filepath.Join(mark, strconv.Itoa(int(i)))
+		err := disk.RemoveAll(t.cfg.Disk, to) // a power cut may leave both
+		if err == nil {
+			err = t.cfg.Disk.Rename(dir, to)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -105,7 +105,7 @@ func checkDynamic(now, old map[string]string, place reach) error {
 		case len(errs) >= mostComplaints:
 			return errors.Join(errs...)
 		case s == nil:
-			errs = append(errs, refused(ErrSetting, fmt.Errorf("Unknown broker config name: %s; did you mean %s?", name, nearestTo(name, brokerNames()))))
+			errs = append(errs, refused(ErrSetting, fmt.Errorf("Unknown broker config name: %s%s", name, meant("; did you mean %s?", name, brokerNames()))))
 		case s.reach == nowhere:
 			readOnly = append(readOnly, name)
 		case s.reach == oneBroker && place == wholeCluster:

@@ -52,19 +52,23 @@ func readManifest(fsys disk.FS, dir string) (manifest, error) {
 	if err != nil {
 		return manifest{}, err
 	}
+	if data, err = durable.Unsign(data); err != nil { // that says the mend
+		return manifest{}, fmt.Errorf("reading %s: %w", path, err)
+	}
 	m, err := parseManifest(data)
-	if err != nil {
+	if errors.Is(err, errNewer) {
 		return m, fmt.Errorf("reading %s: %w", path, err)
+	} else if err != nil {
+		return m, fmt.Errorf("reading %s: it is damaged: %w: put back a copy, or remove it, and all of the topic is kept until you set for how long (loghaul topic alter)", path, err)
 	}
 	return m, nil
 }
 
+// errNewer refuses what a later version has written.
+var errNewer = errors.New("it was written by a newer version of this program: start that one, or put back a copy of the folder from before it")
+
 func parseManifest(data []byte) (manifest, error) {
 	m := manifest{Own: map[string]string{}}
-	data, err := durable.Unsign(data)
-	if err != nil {
-		return m, err
-	}
 	var version string
 	for line := range strings.Lines(string(data)) { // of any length: a list of replicas may be long
 		key, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), "=")
@@ -85,7 +89,9 @@ func parseManifest(data []byte) (manifest, error) {
 			return m, fmt.Errorf("%s: %w", key, err)
 		}
 	}
-	if version != "1" {
+	if n, err := strconv.Atoi(version); err == nil && n > 1 {
+		return m, fmt.Errorf("version is %d, this program reads version 1: %w", n, errNewer)
+	} else if version != "1" {
 		return m, fmt.Errorf("version is %q, this program reads version 1", version)
 	}
 	if err := CheckName(m.Name); err != nil {

@@ -37,7 +37,7 @@ func Open(cfg Config) (*Topics, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	t := &Topics{cfg: cfg, log: cfg.Logger, opening: make(chan struct{}, openAtATime())}
+	t := &Topics{cfg: cfg, log: cfg.Logger, opening: make(chan struct{}, openAtATime()), doubts: make(chan doubt, mostDoubts)}
 	t.mu.byName, t.mu.byID, t.mu.collisions = map[string]*Topic{}, map[ID]*Topic{}, map[string]string{}
 	changed, err := readDynamic(cfg.Disk, cfg.Dir)
 	if err != nil {
@@ -51,15 +51,31 @@ func Open(cfg Config) (*Topics, error) {
 	if err != nil {
 		return nil, err
 	}
+	names, done, err := t.kafkaAgain(names)
+	if err != nil {
+		return nil, err
+	}
 	manifests, err := t.scan(names)
 	if err != nil {
 		return nil, err
 	}
+	if err = t.openAll(manifests); err == nil {
+		err = done()
+	}
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+// openAll opens the logs of all topics, several at a time.
+func (t *Topics) openAll(manifests []manifest) error {
 	logs := 0
 	for _, m := range manifests {
 		logs += m.Partitions
 	}
 	t.recheck = recheckShare(logs)
+	t.starting = t.together(logs)
 	var opening errgroup.Group
 	opening.SetLimit(openAtATime())
 	for _, m := range manifests {
@@ -75,10 +91,12 @@ func Open(cfg Config) (*Topics, error) {
 			return nil
 		})
 	}
-	if err := opening.Wait(); err != nil {
-		return nil, errors.Join(err, t.Close())
+	err := opening.Wait()
+	if err == nil {
+		err = t.starting.sync() // what was found counts as durable from here on
 	}
-	return t, nil
+	t.starting = nil
+	return err
 }
 
 // repair removes what was being created when the broker died and finishes what was being deleted, then lists the
@@ -133,12 +151,19 @@ func (t *Topics) resumeDelete(mark string) error {
 		return err
 	}
 	t.log.Info("finishing the deletion of a topic", "topic", m.Name, "id", m.ID.String())
+	if err := t.cfg.Disk.SyncDir(t.cfg.Dir); err != nil { // who set the mark may have been killed before it was durable
+		return err
+	}
 	return t.sweep(mark, m)
 }
 
 // scan finds the topics among the folders. A topic without topic.properties (Kafka's own data, or one put there by
 // hand) is taken with the partitions that are there, and gets one.
 func (t *Topics) scan(names []string) ([]manifest, error) {
+	written, err := t.readManifests(names)
+	if err != nil {
+		return nil, err
+	}
 	found := map[string]manifest{}
 	for _, name := range names {
 		topic, i, ok := parseFolder(name)
@@ -146,27 +171,21 @@ func (t *Topics) scan(names []string) ([]manifest, error) {
 			t.warnFolder(name)
 			continue
 		}
-		dir := filepath.Join(t.cfg.Dir, name)
-		id := readMetadata(t.cfg.Disk, dir)
 		m, known := found[topic]
 		if !known {
-			var err error
-			m, err = readManifest(t.cfg.Disk, filepath.Join(t.cfg.Dir, folder(topic, 0)))
-			if errors.Is(err, os.ErrNotExist) {
-				m = manifest{Own: map[string]string{}} // Name stays empty: adopted below
-			} else if err != nil {
-				return nil, err
-			} else if m.Name != topic { // a copy by hand: opened, it would be the other topic's log a second time
+			m = t.extended(topic, written[topic])
+		}
+		switch dir := filepath.Join(t.cfg.Dir, name); {
+		case m.Name == "": // adopted below
+			id := readMetadata(t.cfg.Disk, dir)
+			if id == (ID{}) && !t.holdsLog(dir) { // holiday-2024
 				t.warnFolder(name)
 				continue
 			}
-		}
-		switch {
-		case m.Name == "" && id == (ID{}) && !t.holdsLog(dir): // holiday-2024
+			m.Partitions, m.ID = max(m.Partitions, int(i)+1), cmp.Or(m.ID, id)
+		case m.Name != topic: // a copy by hand: opened, it would be the other topic's log a second time
 			t.warnFolder(name)
 			continue
-		case m.Name == "":
-			m.Partitions, m.ID = max(m.Partitions, int(i)+1), cmp.Or(m.ID, id)
 		case int(i) >= m.Partitions: // web_log-20240131: the manifest is written before the folders
 			t.log.Warn("folder is beyond the topic's partitions and was left alone", "folder", dir, "topic", topic, "partitions", m.Partitions)
 			continue
@@ -177,6 +196,35 @@ func (t *Topics) scan(names []string) ([]manifest, error) {
 		return nil, err
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b manifest) int { return strings.Compare(a.Name, b.Name) }), nil
+}
+
+// readManifests reads topic.properties of every topic that the folders are of, several at a time. A topic without one
+// has a manifest without a name.
+func (t *Topics) readManifests(names []string) (map[string]manifest, error) {
+	written := map[string]manifest{}
+	for _, name := range names {
+		if topic, _, ok := parseFolder(name); ok {
+			written[topic] = manifest{}
+		}
+	}
+	topics := slices.Sorted(maps.Keys(written))
+	read := make([]manifest, len(topics))
+	var reading errgroup.Group
+	reading.SetLimit(openAtATime())
+	for i, topic := range topics {
+		reading.Go(func() (err error) {
+			read[i], err = readManifest(t.cfg.Disk, filepath.Join(t.cfg.Dir, folder(topic, 0)))
+			if errors.Is(err, os.ErrNotExist) {
+				read[i], err = manifest{Own: map[string]string{}}, nil
+			}
+			return err
+		})
+	}
+	err := reading.Wait()
+	for i, topic := range topics {
+		written[topic] = read[i]
+	}
+	return written, err
 }
 
 // holdsLog says whether there is a segment in a folder.
@@ -194,8 +242,11 @@ func (t *Topics) warnFolder(name string) {
 		return
 	}
 	why := "folder is no partition and was left alone"
-	if strings.HasSuffix(name, "-delete") || strings.HasSuffix(name, "-stray") {
+	switch {
+	case strings.HasSuffix(name, "-delete"):
 		why = "folder is of a partition that a Kafka was deleting and was left alone: remove it to have its space"
+	case strings.HasSuffix(name, "-stray"):
+		why = "folder was put aside by a Kafka that did not know its topic and was left alone: rename it to TOPIC-PARTITION while the broker is stopped to have its records, or remove it to have its space"
 	}
 	t.log.Warn(why, "folder", filepath.Join(t.cfg.Dir, name))
 }

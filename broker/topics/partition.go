@@ -22,9 +22,6 @@ const (
 	recheckLeast = 64 << 10
 )
 
-// manyPartitions is from how many on a topic's new logs are made durable together.
-const manyPartitions = 8
-
 // openAtATime is how many logs are opened together: enough for every core, and for a disk that answers several at once.
 func openAtATime() int { return max(8, 2*runtime.GOMAXPROCS(0)) }
 
@@ -37,10 +34,11 @@ func recheckShare(logs int) int64 {
 func (t *Topics) openPartitions(topic *Topic, from, to int) error {
 	ps := make([]*Partition, to)
 	copy(ps, topic.Partitions())
-	// Many new logs are made durable together: one sync in place of three for each.
-	var whole commitlog.WholeDisk
-	if to-from >= manyPartitions && t.cfg.Syncer != nil {
-		whole = t.cfg.Syncer.Whole(t.cfg.Dir)
+	g := t.starting // many logs are made durable together, at the end of Open or here
+	if topic.foreign || t.again {
+		g = &together{} // what is taken over says so at once, and what it says must be durable before
+	} else if g == nil {
+		g = t.together(to - from)
 	}
 	var made atomic.Bool
 	var opening errgroup.Group
@@ -49,24 +47,30 @@ func (t *Topics) openPartitions(topic *Topic, from, to int) error {
 		opening.Go(func() error {
 			t.opening <- struct{}{} // shared by all topics; who holds a place lets go of it by himself
 			defer func() { <-t.opening }()
-			log, fresh, err := t.openPartition(filepath.Join(t.cfg.Dir, folder(topic.Name, int32(i))), topic, whole != nil)
+			log, fresh, err := t.openPartition(filepath.Join(t.cfg.Dir, folder(topic.Name, int32(i))), topic, g.disk != nil)
 			if err != nil {
 				return err
 			}
-			if fresh {
+			if fresh || log.End() == 0 { // who made it may have been killed before its name was durable
 				made.Store(true)
+				g.need.Store(true)
+			} else if log.Unclean() {
+				g.need.Store(true)
 			}
-			ps[i] = &Partition{Topic: topic, Index: int32(i), Log: log}
+			ps[i] = &Partition{Topic: topic, Index: int32(i), Log: log, Fresh: fresh}
 			return nil
 		})
 	}
 	err := opening.Wait()
 	switch {
-	case err != nil || !made.Load():
-	case whole != nil:
-		err = whole.Sync()
-	default:
+	case err != nil || g == t.starting && g.disk != nil: // Open syncs
+	case g.disk != nil:
+		err = g.sync()
+	case made.Load():
 		err = t.cfg.Disk.SyncDir(t.cfg.Dir) // records in a folder without a name would be lost
+		if err == nil && t.starting != nil {
+			err = t.cfg.Disk.SyncDir(filepath.Join(t.cfg.Dir, folder(topic.Name, 0))) // and those of a partition that topic.properties does not know
+		}
 	}
 	if err != nil {
 		for _, p := range ps[from:] {
@@ -92,7 +96,7 @@ func (t *Topics) openPartition(dir string, topic *Topic, later bool) (log *commi
 	if err != nil {
 		return nil, fresh, fmt.Errorf("opening partition %s: %w", filepath.Base(dir), err)
 	}
-	return log, fresh, nil
+	return log, fresh || log.Begun(), nil
 }
 
 // claim makes a partition's folder if there is none, and makes sure that it says that it is of this topic. One that is

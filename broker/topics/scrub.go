@@ -32,6 +32,8 @@ const (
 	scrubRate  = 4 << 20
 	scrubDelay = 10 * time.Second
 	scrubPause = 256 << 10 // bytes between two pauses
+
+	recheckRate = 64 << 20 // bytes a second, of what was damaged before: its readers wait
 )
 
 // scrubFile says how far the reading has come, so that a restart does not begin it anew. It is not synced: without it,
@@ -51,6 +53,7 @@ type progress struct {
 // scrub reads all logs, one after the other, again and again, until ctx ends.
 func (t *Topics) scrub(ctx context.Context) {
 	cfg := t.cfg.Scrub
+	t.lookForMissing(ctx)
 	if cfg.Every < 0 {
 		return
 	}
@@ -60,7 +63,6 @@ func (t *Topics) scrub(ctx context.Context) {
 	if cfg.Delay == 0 {
 		cfg.Delay = scrubDelay
 	}
-	t.lookForMissing(ctx)
 	if sleep(ctx, cfg.Delay) != nil {
 		return
 	}
@@ -80,23 +82,33 @@ func (t *Topics) scrub(ctx context.Context) {
 	}
 }
 
-// lookForMissing says at once which files are lost between others.
+// lookForMissing says at once which files are lost between others, or cut short, and reads again what was damaged before:
+// a copy may have been put back.
 func (t *Topics) lookForMissing(ctx context.Context) {
 	for _, topic := range t.List() {
 		for _, p := range topic.Partitions() {
 			if ctx.Err() != nil {
 				return
 			}
-			if err := p.Log.Missing(t.damaged); err != nil && !errors.Is(err, commitlog.ErrClosed) {
+			err := p.Log.Missing(t.Damaged)
+			if err == nil {
+				err = p.Log.Recheck(ctx, (&pace{rate: recheckRate}).wait, t.Damaged)
+			}
+			if err != nil && ctx.Err() == nil && !errors.Is(err, commitlog.ErrClosed) {
 				t.log.Error("looking for missing files", "partition", p.Log.Name(), "error", err)
 			}
 		}
 	}
 }
 
-// damaged tells of damage.
-func (t *Topics) damaged(d commitlog.Damage) {
-	t.log.Error(d.String())
+// Damaged tells of damage that was found in a log, once for each.
+func (t *Topics) Damaged(d commitlog.Damage) {
+	if _, again := t.told.LoadOrStore(d, true); again {
+		return
+	}
+	if !d.Said {
+		t.log.Error(d.String())
+	}
 	if t.cfg.Scrub.Damaged != nil {
 		t.cfg.Scrub.Damaged(d)
 	}
@@ -134,7 +146,7 @@ func (t *Topics) scrubAll(ctx context.Context, cfg ScrubConfig, p progress) erro
 func (t *Topics) scrubLog(ctx context.Context, log *commitlog.Log, pace *pace, p *progress) error {
 	for more := true; more; {
 		var err error
-		p.Offset, more, err = log.Scrub(ctx, p.Offset, pace.wait, t.damaged)
+		p.Offset, more, err = log.Scrub(ctx, p.Offset, pace.wait, t.Damaged)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -26,7 +26,7 @@ func CheckTopic(given map[string]string) error {
 		}
 		s := topicSetting(name)
 		if s == nil {
-			errs = append(errs, fmt.Errorf("Unknown topic config name: %s; did you mean %s?", name, nearestTo(name, topicNames()))) // Kafka's words
+			errs = append(errs, fmt.Errorf("Unknown topic config name: %s%s", name, meant("; did you mean %s?", name, topicNames()))) // Kafka's words
 			continue
 		}
 		if err := s.check(name, given[name]); err != nil {

@@ -74,7 +74,8 @@ func Unknown(name string) string {
 	if brokerSetting(name) != nil {
 		return ""
 	}
-	return nearestTo(name, brokerNames())
+	best, _ := nearest.Of(name, brokerNames())
+	return best
 }
 
 // IsTopicList says whether there is such a setting of topics, and whether it is a list.
@@ -95,17 +96,22 @@ func brokerNames() []string { return slices.Sorted(maps.Keys(brokerByName)) }
 // topicNames are those that topicSetting finds.
 func topicNames() []string { return slices.Sorted(maps.Keys(topicByName)) }
 
-// nearestTo is the known name with the fewest letters to change.
-func nearestTo(name string, known []string) string {
-	best, _ := nearest.Of(name, known)
-	return best
+// meant asks for the known name that somebody may have had in mind, if one is near.
+func meant(format, name string, known []string) string {
+	if near := nearest.Slip(name, known); near != "" {
+		return fmt.Sprintf(format, near)
+	}
+	return ""
 }
 
 // CheckBroker says what is wrong with a setting of the broker; an unknown name comes back with the nearest known one.
 func CheckBroker(name, value string) error {
 	s := brokerSetting(name)
 	if s == nil {
-		return fmt.Errorf("setting %q is unknown: did you mean %q?", name, nearestTo(name, brokerNames()))
+		if all := "log." + name; topicSetting(name) != nil && brokerSetting(all) != nil {
+			return fmt.Errorf("setting %q is one topic's: did you mean %q, for all topics?", name, all)
+		}
+		return fmt.Errorf("setting %q is unknown%s", name, meant(": did you mean %q?", name, brokerNames()))
 	}
 	return s.check(name, value)
 }

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -14,8 +13,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/loghaul/loghaul/broker/commitlog"
 	"github.com/loghaul/loghaul/internal/disk"
@@ -70,7 +67,12 @@ type Topics struct {
 	changing sync.Mutex    // one create, extend or delete at a time; taken before mu
 	resuming sync.Mutex    // one unfinished deletion is finished at a time
 	opening  chan struct{} // holds one for each log that is being opened
+	told     sync.Map      // damages that were told; as many as the logs remember
+	doubts   chan doubt    // damage that readers came to
+	starting *together     // what Open leaves to one sync of the disk at its end; nil: it is over
 	recheck  int64         // how far before its recovery point each log is read again after a crash
+	took     atomic.Bool   // Open has taken topics over from a Kafka
+	again    bool          // a Kafka ran here since this broker did: Open takes every log over anew
 
 	mu struct {
 		sync.RWMutex
@@ -98,6 +100,7 @@ type Partition struct {
 	Topic *Topic
 	Index int32
 	Log   *commitlog.Log
+	Fresh bool // nothing of its log was there when it was opened: it is new, or was lost
 }
 
 // Partitions are the topic's, in order; the slice is not to be changed.
@@ -146,6 +149,9 @@ func (t *Topics) List() []*Topic {
 	return slices.SortedFunc(maps.Values(t.mu.byName), func(a, b *Topic) int { return cmp.Compare(a.Name, b.Name) })
 }
 
+// TookOver says that Open has taken topics over from a Kafka.
+func (t *Topics) TookOver() bool { return t.took.Load() }
+
 // Folder is where the topics' folders lie: the absolute path, where there is one.
 func (t *Topics) Folder() string {
 	if path, err := filepath.Abs(t.cfg.Dir); err == nil {
@@ -163,6 +169,7 @@ func (t *Topics) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { t.compact(ctx) })
 	wg.Go(func() { t.scrub(ctx) })
+	wg.Go(func() { t.checkDoubts(ctx) })
 	defer wg.Wait()
 	tick := time.NewTicker(t.cfg.Settings.Millis("log.retention.check.interval.ms"))
 	defer tick.Stop()
@@ -197,26 +204,7 @@ func (t *Topics) Close() error {
 	t.mu.Lock()
 	t.mu.closed = true
 	t.mu.Unlock()
-	var closing errgroup.Group // a clean end of a thousand logs takes thousands of syncs, and disks take several at once
-	closing.SetLimit(openAtATime())
-	var errs struct {
-		sync.Mutex
-		all []error
-	}
-	for _, topic := range t.List() {
-		for _, p := range topic.Partitions() {
-			closing.Go(func() error {
-				if err := p.Log.Close(); err != nil {
-					errs.Lock()
-					defer errs.Unlock()
-					errs.all = append(errs.all, fmt.Errorf("closing %s: %w", folder(topic.Name, p.Index), err))
-				}
-				return nil
-			})
-		}
-	}
-	_ = closing.Wait() // all are closed, whatever one says
-	return errors.Join(errs.all...)
+	return t.closeLogs()
 }
 
 // add makes a topic visible.
