@@ -90,6 +90,7 @@ func TestAnErrorAboutListenersSaysThePlaceAndTheMend(t *testing.T) {
 		{broker.Config{Advertise: []string{"a:1", "b:2"}}, []string{"--advertise"}},
 		{broker.Config{Listen: []string{"SAS_SSL://127.0.0.1:0"}}, []string{"SAS_SSL", "did you mean SASL_SSL?", "listener.security.protocol.map=SAS_SSL:"}},
 		{broker.Config{Listen: []string{"SLL://127.0.0.1:0"}}, []string{"did you mean SSL?"}},
+		{broker.Config{Listen: []string{"SASL_PLAIN://127.0.0.1:0"}}, []string{"SASL_PLAIN is no protocol", "SASL_PLAINTEXT", "listener.security.protocol.map=SASL_PLAIN:"}},
 		{broker.Config{Settings: map[string]string{"listeners": "PLAINTXT://127.0.0.1:0"}}, []string{"did you mean PLAINTEXT?"}},
 		{broker.Config{TLSCert: "x"}, []string{"--tls-cert and --tls-key"}},
 	} {

@@ -110,10 +110,14 @@ func (b *Broker) Run(ctx context.Context) error {
 	tasks.Go(func() { _ = syncer.Run(syncing) }) // never fails; ends when told to
 	b.clock = clock.New(clock.Config{Dir: b.cfg.Data, Disk: b.cfg.Disk, Logger: b.cfg.Logger})
 	began := time.Now()
-	t, err := topics.Open(topics.Config{Dir: b.cfg.Data, MostSegment: diskroom.MostSegment(b.cfg.DiskBudget), Now: b.clock.Now, Settings: b.settings, Syncer: syncer, LeaderEpoch: id.epoch, Logger: b.cfg.Logger, Cut: b.cut(), Deleted: b.metrics.deleted, Disk: b.cfg.Disk,
+	var found recovery
+	t, err := topics.Open(topics.Config{Dir: b.cfg.Data, MostSegment: diskroom.MostSegment(b.cfg.DiskBudget), Now: b.clock.Now, Settings: b.settings, Syncer: syncer, LeaderEpoch: id.epoch, Logger: b.cfg.Logger, Cut: b.cut(&found), Deleted: b.metrics.deleted, Disk: b.cfg.Disk,
 		Scrub: topics.ScrubConfig{Scrubbed: b.metrics.scrubbed, Damaged: b.metrics.damaged}})
 	if err == nil {
-		b.metrics.opened(t, time.Since(began))
+		took := time.Since(began)
+		b.metrics.opened(t, took)
+		found.tell(b.cfg.Logger, t, took)
+		warnOfFiles(b.cfg.Logger, t, mostFiles())
 		err = errors.Join(b.serve(ctx, s, id, t), t.Close())
 	}
 	stopSyncing() // after the last append
@@ -136,10 +140,11 @@ func (b *Broker) syncerConfig() (cfg commitlog.SyncerConfig, release func()) {
 }
 
 // cut is who hears what recovery took away: acknowledged or not, that bytes are gone is never left to a log level.
-func (b *Broker) cut() func(commitlog.Cut) {
+func (b *Broker) cut(found *recovery) func(commitlog.Cut) {
 	var one sync.Mutex // logs are opened several at a time
 	return func(c commitlog.Cut) {
 		b.metrics.cut(c)
+		found.cut(c)
 		if b.cfg.Recovered == nil {
 			b.cfg.Logger.Error(c.String())
 			return
@@ -168,6 +173,11 @@ func (b *Broker) serve(ctx context.Context, s *server, id identity, t *topics.To
 	if err != nil {
 		return err
 	}
+	losses := b.keepLosses(t, coordinators.Groups)
+	if err := b.holdCommits(t, coordinators.Groups); err != nil {
+		return err
+	}
+	defer b.writeEnds(t) // not before they were held against what was known
 	quotas, err := b.openQuotas()
 	if err != nil {
 		return err
@@ -185,6 +195,7 @@ func (b *Broker) serve(ctx context.Context, s *server, id identity, t *topics.To
 	tasks.Go(func() { failed <- coordinators.Txns.Run(life) })
 	tasks.Go(func() { _ = t.Run(life) }) // never fails
 	tasks.Go(func() { _ = room.Run(life) })
+	tasks.Go(func() { losses.run(life) })
 	b.addr, b.addrs = s.addr(), s.addrs()
 	b.cfg.Logger.Info("broker serves", "listen", strings.Join(said(s.doors), ", "), "data", b.cfg.Data, "topics", len(t.List()), "cluster", id.clusterID, "epoch", id.epoch)
 	b.stage.enter(phaseServing)
@@ -211,17 +222,14 @@ func (b *Broker) coordinators(ctx context.Context, t *topics.Topics, epoch int32
 	}
 	var err error
 	ids := filepath.Join(b.cfg.Data, "producer-ids")
-	if c.ProducerIDs, err = txn.OpenIDs(txn.IDsConfig{Path: ids, Disk: b.cfg.Disk, Floor: max(floor, b.kafkaProducerID(ids))}); err != nil {
+	if c.ProducerIDs, err = txn.OpenIDs(txn.IDsConfig{Path: ids, Disk: b.cfg.Disk, Floor: max(floor, b.kafkaProducerID(ids)), Relieve: b.relieve}); err != nil {
 		return c, err
 	}
-	topic, err := t.Internal(group.Topic, 1, stateTopic)
-	if err == nil {
-		err = b.gather(ctx, topic)
-	}
+	topic, err := b.stateTopic(ctx, t, group.Topic)
 	if err != nil {
 		return c, err
 	}
-	c.Groups, err = group.New(b.groupConfig(t), b.stateLog(topic))
+	c.Groups, err = group.New(b.groupConfig(t), b.stateLog(t, topic))
 	if err != nil {
 		return c, err
 	}

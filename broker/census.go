@@ -33,9 +33,10 @@ type census struct {
 	rooms  atomic.Pointer[rooms] // nil: the broker does not serve
 	losses *losses
 
-	topics, partitions, failed, stored, diskSize, diskFree *prometheus.Desc
-	memory, memoryMost                                     *prometheus.Desc
-	groups, members, lag, lost, leftOut                    *prometheus.Desc
+	topics, partitions, failed, stored, unreadable *prometheus.Desc
+	diskSize, diskFree                             *prometheus.Desc
+	memory, memoryMost                             *prometheus.Desc
+	groups, members, lag, lost, leftOut            *prometheus.Desc
 }
 
 func newCensus(l *losses) *census {
@@ -45,6 +46,7 @@ func newCensus(l *losses) *census {
 		partitions: described("partitions", "Partitions of all topics."),
 		failed:     described("partitions_failed", "Partitions that take no appends until the broker is started again, because a sync failed."),
 		stored:     described("stored_bytes", "Bytes of record batches kept.", "topic"),
+		unreadable: described("unreadable_records", "Offsets of a topic that are refused to readers because their bytes are damaged or lost.", "topic"),
 		diskSize:   described("disk_size_bytes", "Size of the disk that the data folder lies on."),
 		diskFree:   described("disk_free_bytes", "Bytes of the data folder's disk that the broker may still use."),
 		memory:     described("memory_held_bytes", "Bytes of requests on their way in, and of answers that wait for their clients.", "of"),
@@ -52,14 +54,14 @@ func newCensus(l *losses) *census {
 		groups:     described("groups", "Consumer groups by state.", "state"),
 		members:    described("group_members", "Members of a consumer group.", "group"),
 		lag:        described("group_lag_records", "Records between what a group has committed and the end of a partition.", "group", "topic", "partition"),
-		lost:       described("group_lost_records_total", "Records that age, size or want of room deleted before a group had committed them.", "group", "topic", "partition"),
+		lost:       described("group_lost_records_total", "Records that age, size or want of room deleted before a group had committed them; what is trimmed is not among them.", "group", "topic", "partition"),
 		leftOut:    described("group_series_left_out", "Series of groups that are not shown: there are too many, or the group's name is no short text."),
 	}
 }
 
 // Describe tells the registry what there is to collect.
 func (c *census) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.topics, c.partitions, c.failed, c.stored, c.diskSize, c.diskFree, c.memory, c.memoryMost, c.groups, c.members, c.lag, c.lost, c.leftOut} {
+	for _, d := range []*prometheus.Desc{c.topics, c.partitions, c.failed, c.stored, c.unreadable, c.diskSize, c.diskFree, c.memory, c.memoryMost, c.groups, c.members, c.lag, c.lost, c.leftOut} {
 		to <- d
 	}
 }
@@ -92,9 +94,12 @@ func (c *census) collectTopics(r *rooms, value func(*prometheus.Desc, float64, .
 	list := r.topics.List()
 	partitions, failed := 0, 0
 	for _, t := range list {
-		var bytes int64
+		var bytes, unreadable int64
 		for _, p := range t.Partitions() {
 			partitions++
+			for _, d := range p.Log.Damages() {
+				unreadable += int64(d.To - d.From)
+			}
 			bytes += p.Log.Size()
 			if brokenLog(p.Log) != nil {
 				failed++
@@ -102,6 +107,7 @@ func (c *census) collectTopics(r *rooms, value func(*prometheus.Desc, float64, .
 			ends[group.Partition{Topic: t.Name, Index: p.Index}] = p.Log
 		}
 		value(c.stored, float64(bytes), t.Name)
+		value(c.unreadable, float64(unreadable), t.Name)
 	}
 	value(c.topics, float64(len(list)))
 	value(c.partitions, float64(partitions))

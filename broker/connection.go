@@ -23,7 +23,8 @@ const (
 )
 
 // connection serves one client. One goroutine reads and acts, another waits and answers, in the order of the requests:
-// so a producer's next batch is appended while the last one is on its way to the disk.
+// so a producer's next batch is appended while the last one is on its way to the disk. What is ready while nothing waits
+// the first one answers itself.
 type connection struct {
 	server  *server
 	door    *door
@@ -145,6 +146,15 @@ func (c *connection) read(ctx context.Context, answers chan<- answer) error {
 			c.answered(ctx, a.key, a.began)
 			continue
 		}
+		if done, err := c.prompt(ctx, a); done {
+			if bad == nil {
+				bad = c.unsent(err)
+			}
+			if bad != nil {
+				return bad
+			}
+			continue
+		}
 		select {
 		case answers <- a:
 		case <-ctx.Done():
@@ -191,16 +201,26 @@ func (c *connection) write(ctx context.Context, gone func(), answers <-chan answ
 			continue
 		}
 		if err := c.send(ctx, &p, a, len(answers) > 0); err != nil {
-			switch {
-			case c.out.Given():
-				c.stuck = wire.ErrUnsent
-			case errors.Is(err, os.ErrDeadlineExceeded):
-				c.stuck = wire.ErrStuck
+			if why := c.unsent(err); why != err {
+				c.stuck = why
 			}
 			gone()
 			_ = c.raw.Close() // ends the reading too
 		}
 	}
+}
+
+// unsent is why an answer could not be sent, as far as it is known.
+func (c *connection) unsent(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case c.out.Given():
+		return wire.ErrUnsent
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return wire.ErrStuck
+	}
+	return err
 }
 
 // report says once why a connection was closed, if that is anybody's business.

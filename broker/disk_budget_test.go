@@ -16,6 +16,7 @@ import (
 // diskState is what loghaul.disk says.
 type diskState struct {
 	Used    int64
+	Folder  string
 	Budget  int64
 	Free    int64
 	OnFull  string `json:"on_full"`
@@ -240,7 +241,7 @@ func TestNothingIsDeletedForRoomBeforeTheSinksAreKnown(t *testing.T) {
 	conn := r.dial()
 	r.commitAt("readers", "web_log", 1<<40)
 	_, why := r.fill(conn, "web_log", seal(t, 2000, record.NoProducer, record.None))
-	if !strings.Contains(why, "not known yet") || start0(t, conn, "web_log") != 0 {
+	if !strings.Contains(why, "does not know yet which sinks there are") || start0(t, conn, "web_log") != 0 {
 		t.Errorf("refused with %q, and the log begins at %d", why, start0(t, conn, "web_log"))
 	}
 	close(known)

@@ -1,6 +1,8 @@
 package broker_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,11 +60,7 @@ func TestWhatGroupsLoseToRetentionIsCountedAndSaid(t *testing.T) {
 	if len(lag) != 2 || lag["behind 0 web_log"] != 187 || lag["ahead 0 web_log"] != 0 {
 		t.Errorf("lag is %v, want 187 and 0", lag)
 	}
-	alter := kmsg.NewPtrIncrementalAlterConfigsRequest()
-	size := "1"
-	alter.Resources = []kmsg.IncrementalAlterConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: "web_log",
-		Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: "retention.bytes", Value: &size}}}}
-	call[*kmsg.IncrementalAlterConfigsResponse](t, conn, 1, alter)
+	r.setRetention("web_log", "1")
 	var lost float64
 	eventually(t, "the loss", func() bool {
 		found := series(t, registry, "loghaul_broker_group_lost_records_total")
@@ -87,6 +85,65 @@ func TestWhatGroupsLoseToRetentionIsCountedAndSaid(t *testing.T) {
 				t.Errorf("%s of the deleted topic is still %v", name, v)
 			}
 		}
+	}
+}
+
+// setRetention gives a topic a retention.bytes.
+func (r *running) setRetention(topic, size string) {
+	r.t.Helper()
+	alter := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	alter.Resources = []kmsg.IncrementalAlterConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: topic,
+		Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: "retention.bytes", Value: &size}}}}
+	call[*kmsg.IncrementalAlterConfigsResponse](r.t, r.dial(), 1, alter)
+}
+
+func TestWhatGroupsHaveLostIsKnownAfterARestart(t *testing.T) {
+	const metric = "loghaul_broker_group_lost_records_total"
+	data := t.TempDir()
+	run := func() (*running, *prometheus.Registry) {
+		registry := prometheus.NewRegistry()
+		return start(t, broker.Config{Data: data, CreateTopics: []string{"web_log:1", "other:1"}, Registry: registry,
+			Settings: map[string]string{"log.segment.bytes": "1024", "log.retention.check.interval.ms": "10"}}), registry
+	}
+	r, registry := run()
+	conn := r.dial()
+	for _, topic := range []string{"web_log", "other"} {
+		for range 20 {
+			put(t, conn, 7, topic, 0, -1, seal(t, 10, record.NoProducer, record.None))
+		}
+		r.commitAt("behind", topic, 13)
+		r.setRetention(topic, "1")
+	}
+	r.commitAt("gone", "web_log", 1000)
+	var lost map[string]float64
+	eventually(t, "the losses", func() bool {
+		lost = series(t, registry, metric)
+		return lost["behind 0 web_log"] > 0 && lost["behind 0 other"] > 0
+	})
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	r, registry = run()
+	if got := series(t, registry, metric); len(got) != 2 || got["behind 0 web_log"] != lost["behind 0 web_log"] || got["behind 0 other"] != lost["behind 0 other"] {
+		t.Errorf("after a restart lost are %v, want %v", got, lost)
+	}
+	del := kmsg.NewPtrDeleteTopicsRequest()
+	del.TopicNames = []string{"other"}
+	call[*kmsg.DeleteTopicsResponse](t, r.dial(), 3, del)
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(data, "group-losses.json")
+	b, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(b), "other") || !strings.HasPrefix(string(b), "#check ") {
+		t.Errorf("the account is %q, %v, want the deleted topic forgotten", b, err)
+	}
+	if err := os.WriteFile(path, append(b, 'x'), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, registry = run()
+	if got := series(t, registry, metric); len(got) != 0 || r.log.count("counting begins anew") != 1 {
+		t.Errorf("from a damaged account %v lost are known, and %d lines say so", got, r.log.count("counting begins anew"))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/loghaul/loghaul/broker/commitlog"
 	"github.com/loghaul/loghaul/broker/group"
@@ -18,11 +19,12 @@ const replayChunk = 1 << 20
 type groupsLog struct {
 	log     *commitlog.Log
 	relieve func(bytes int, err error) bool // told of an append that failed; true: there is room for another attempt
+	tell    func(commitlog.Damage)          // told of what is lost
 }
 
 // stateLog is the log of one of the broker's own topics. On a full disk it goes on from the reserve.
-func (b *Broker) stateLog(topic *topics.Topic) groupsLog {
-	return groupsLog{topic.Partition(0).Log, b.relieve}
+func (b *Broker) stateLog(t *topics.Topics, topic *topics.Topic) groupsLog {
+	return groupsLog{topic.Partition(0).Log, b.relieve, t.Damaged}
 }
 
 // relieve makes room for what the broker itself has to write, when that failed because the disk is full; true: there is.
@@ -66,14 +68,38 @@ func (g groupsLog) WaitDurable(ctx context.Context, last record.Offset) error {
 // DropBefore deletes what lies before offset.
 func (g groupsLog) DropBefore(offset record.Offset) error { return g.log.DeleteBefore(offset) }
 
-// Replay calls f with each batch, oldest first.
+// behindLost is where the log goes on behind an offset that reading was refused for, if that is lost, or behind the
+// end of a file that was cut short.
+func (g groupsLog) behindLost(at record.Offset, short []commitlog.Damage, refused error) (record.Offset, bool) {
+	if !errors.Is(refused, commitlog.ErrDamaged) {
+		return at, false
+	}
+	lost := slices.DeleteFunc(g.log.Damages(), func(d commitlog.Damage) bool { return !d.Lost })
+	for _, d := range append(lost, short...) {
+		if d.From <= at && at < d.To {
+			return d.To, true
+		}
+	}
+	return at, false
+}
+
+// Replay calls f with each batch, oldest first. What is in no file is passed over: the log has named it, and a broker
+// that does not start helps nobody to what is lost.
 func (g groupsLog) Replay(ctx context.Context, f func(batch []byte) error) error {
 	var buf []byte
+	var short []commitlog.Damage
+	if err := g.log.Missing(func(d commitlog.Damage) { short = append(short, d); g.tell(d) }); err != nil {
+		return err
+	}
 	for next := g.log.Start(); next < g.log.End(); {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		span, err := g.log.Read(next, replayChunk)
+		if behind, lost := g.behindLost(next, short, err); lost {
+			next = behind
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,9 @@ func begin(fsys disk.FS, dir, clusterID string, log *slog.Logger) (identity, err
 	data, err := disk.ReadFile(fsys, path)
 	lost := errors.Is(err, os.ErrNotExist)
 	if err == nil {
-		data, err = durable.Unsign(data)
+		if data, err = durable.Unsign(data); err != nil { // that says the mend
+			return id, fmt.Errorf("reading %s: %w; without the file, the folder gets a new cluster id and goes on with the leader epoch of the logs", path, err)
+		}
 	}
 	if err == nil {
 		err = id.parse(string(data))
@@ -60,8 +62,14 @@ func begin(fsys disk.FS, dir, clusterID string, log *slog.Logger) (identity, err
 	} else if err != nil {
 		return id, fmt.Errorf("reading %s: %w: put back a copy, or remove it for a new cluster id with the leader epoch of the logs", path, err)
 	}
-	if id.epoch < 0 {
-		id.epoch = lastEpoch(fsys, dir)
+	again := false
+	if id.epoch >= 0 {
+		if again, err = topics.KafkaWasHere(fsys, dir); err != nil {
+			return id, err
+		}
+	}
+	if id.epoch < 0 || again { // the Kafka has given out epochs of its own
+		id.epoch = max(id.epoch, lastEpoch(fsys, dir))
 		if kafka, err := kraft.Read(fsys, dir); err != nil {
 			return id, fmt.Errorf("looking for the leader epochs of the Kafka that the folder is from: %w: start that Kafka once more and stop it, or move %s away to take "+
 				"the topics over without their settings", err, filepath.Join(dir, kraft.Folder))
@@ -82,12 +90,9 @@ func begin(fsys disk.FS, dir, clusterID string, log *slog.Logger) (identity, err
 	}
 	content := fmt.Sprintf("version=1\ncluster.id=%s\nnode.id=%s\ndirectory.id=%s\nleader.epoch=%d\n",
 		id.clusterID, id.nodeID, id.directoryID, id.epoch)
-	err = durable.ReplaceOn(fsys, path, durable.Sign([]byte(content)), 0o640)
-	if diskroom.IsFull(err) && diskroom.Abandon(fsys, dir) == nil { // what a start needs comes from the reserve too
-		err = durable.ReplaceOn(fsys, path, durable.Sign([]byte(content)), 0o640)
-	}
+	err = diskroom.Replace(fsys, dir, func() error { return durable.ReplaceOn(fsys, path, durable.Sign([]byte(content)), 0o640) })
 	if diskroom.IsFull(err) {
-		err = fmt.Errorf("%w: the disk of the data folder %s is full, and a start has a few hundred bytes to write: free some space there", err, dir)
+		err = fmt.Errorf("%w: the disk of the data folder %s is full, and what was kept for a start is used up: free %s there, outside of the folder", err, dir, diskroom.Bytes(2*diskroom.StartBytes))
 	}
 	return id, err
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -170,17 +168,11 @@ func kafkaSecurity(ctx context.Context, t *testing.T, cl *kgo.Client) {
 // settings, committed offsets and transactions out of fifty partitions each. What is not is named.
 func TestAFolderOfAKafkaIsTakenOver(t *testing.T) {
 	k := realkafka.Start(t, realkafka.Config{Properties: map[string]string{"offsets.topic.num.partitions": "50", "transaction.state.log.num.partitions": "50",
-		"log.cleaner.backoff.ms": "200", "log.segment.delete.delay.ms": "100"}})
+		"log.cleaner.backoff.ms": "200", "log.segment.delete.delay.ms": "600000"}})
 	theirs := &running{t: t, addr: k.Addr}
 	fillKafka(t, theirs)
 	before := topicsOf(t, theirs)
-	data := t.TempDir()
-	if err := os.CopyFS(data, os.DirFS(k.Logs)); err != nil { // the pages as they are: what a kill leaves
-		t.Fatal(err)
-	}
-	if err := os.Remove(filepath.Join(data, ".lock")); err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
+	data := leftByAKill(t, k.Logs)
 	for life := range 2 {
 		r := start(t, broker.Config{Data: data})
 		after := topicsOf(t, r)

@@ -161,7 +161,12 @@ func slip(name string) error {
 		known = append(known, string(p))
 	}
 	near, letters := nearest.Of(name, known)
-	if letters > 2 || letters == 2 && protocol(near) == ssl { // two of three letters say nothing
+	far := letters > 2 || letters == 2 && protocol(near) == ssl                                                    // two of three letters say nothing
+	if far && (strings.Contains(name, "SASL") || strings.Contains(name, "SSL") || strings.Contains(name, "TLS")) { // open it would not be what was asked for
+		return fmt.Errorf("%s is no protocol: say PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL; if it is the listener's name, say what it speaks with "+
+			"listener.security.protocol.map=%s:SASL_SSL", name, name)
+	}
+	if far {
 		return nil
 	}
 	return fmt.Errorf("%s is no protocol: did you mean %s? If it is the listener's name, say what it speaks with listener.security.protocol.map=%s:PLAINTEXT", name, near, name)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/loghaul/loghaul/broker/commitlog"
 	"github.com/loghaul/loghaul/broker/group"
+	"github.com/loghaul/loghaul/internal/record"
 )
 
 const (
@@ -20,8 +21,8 @@ const (
 	others     = "(others)" // those beyond
 )
 
-// Loss says how many records one group has lost in one partition since the broker's start: they were deleted before the
-// group had committed that it read them.
+// Loss says how many records one group has lost in one partition: age, size or want of room deleted them before the group
+// had committed that it read them. What is trimmed on purpose is no loss.
 type Loss struct {
 	Group     string `json:"group"`
 	Topic     string `json:"topic"`
@@ -37,25 +38,33 @@ type lossKey struct {
 
 // losses counts what groups lose to retention.
 type losses struct {
-	log *slog.Logger
-	mu  struct {
+	log     *slog.Logger
+	changed chan struct{} // buffered: there is something to write down
+	mu      struct {
 		sync.Mutex
 		records map[lossKey]int64
 	}
 }
 
 func newLosses(log *slog.Logger) *losses {
-	l := &losses{log: log}
+	l := &losses{log: log, changed: make(chan struct{}, 1)}
 	l.mu.records = map[lossKey]int64{}
 	return l
 }
 
 // note holds a deletion against what the groups have read, counts what each has lost and says so in one line.
 func (l *losses) note(d commitlog.Deletion, at group.Partition, readers []group.Reader) {
+	if lost, named := l.count(at, d.From, d.To, readers); lost > 0 {
+		l.log.Warn("records were deleted that groups had not read: let them read faster, or keep more with "+settingOf(d.Reason),
+			"topic", at.Topic, "partition", at.Index, "from", int64(d.From), "to", int64(d.To), "reason", string(d.Reason), "groups", named)
+	}
+}
+
+// count adds what each group had not read of the records between two offsets, and says how many that are and whose.
+func (l *losses) count(at group.Partition, from, to record.Offset, readers []group.Reader) (lost int64, groups string) {
 	var named []string
-	lost := int64(0)
 	for _, r := range readers {
-		n := int64(d.To - max(d.From, r.Offset))
+		n := int64(to - max(from, r.Offset))
 		if n <= 0 {
 			continue
 		}
@@ -66,10 +75,7 @@ func (l *losses) note(d commitlog.Deletion, at group.Partition, readers []group.
 			named = append(named, "and others")
 		}
 	}
-	if lost > 0 {
-		l.log.Warn("records were deleted that groups had not read: let them read faster, or keep more with "+settingOf(d.Reason),
-			"topic", at.Topic, "partition", at.Index, "from", int64(d.From), "to", int64(d.To), "reason", string(d.Reason), "groups", strings.Join(named, ", "))
-	}
+	return lost, strings.Join(named, ", ")
 }
 
 // settingOf is what decides about deletions for a reason.
@@ -91,13 +97,26 @@ func (l *losses) add(k lossKey, n int64) {
 		k = lossKey{group: others}
 	}
 	l.mu.records[k] += n
+	l.touch()
 }
 
 // forget drops a topic that is gone.
 func (l *losses) forget(topic string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	before := len(l.mu.records)
 	maps.DeleteFunc(l.mu.records, func(k lossKey, _ int64) bool { return k.at.Topic == topic && k.group != others })
+	if len(l.mu.records) < before {
+		l.touch()
+	}
+}
+
+// touch has the account written down.
+func (l *losses) touch() {
+	select {
+	case l.changed <- struct{}{}:
+	default: // it will be
+	}
 }
 
 // list are all losses, in order.

@@ -52,6 +52,26 @@ func TestADamagedIdentityIsRefusedWithTheMend(t *testing.T) {
 	}
 }
 
+func TestAnIdentityThatDoesNotFitItsChecksumSaysItsMendOnce(t *testing.T) {
+	data := t.TempDir()
+	r := start(t, broker.Config{Data: data})
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(data, "meta.properties")
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, []byte(strings.Replace(string(b), "leader.epoch=0", "leader.epoch=7", 1)), 0o640)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = runs(t, broker.Config{Data: data})
+	if err == nil || !strings.Contains(err.Error(), path) || strings.Count(err.Error(), "put back a copy") != 1 || !strings.Contains(err.Error(), "remove that line") {
+		t.Errorf("it says %v, want the file and the mend once", err)
+	}
+}
+
 func TestALostIdentityTakesTheEpochFromTheLogs(t *testing.T) {
 	data := t.TempDir()
 	for range 3 { // epochs 0, 1 and 2, and only the last two write
@@ -111,14 +131,7 @@ func TestANewFolderTakesTheClusterIDThatItIsGiven(t *testing.T) {
 // refuses says what is wrong unless a broker refuses to start and says all of these.
 func refuses(t *testing.T, cfg broker.Config, says ...string) {
 	t.Helper()
-	cfg.Listen = []string{"127.0.0.1:0"}
-	b, err := broker.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // it must not serve
-	defer cancel()
-	err = b.Run(ctx)
+	err := runs(t, cfg)
 	if err == nil {
 		t.Fatalf("a broker over %s serves", cfg.Data)
 	}
@@ -142,4 +155,17 @@ func TestTheNodeIDOfAKafkaStays(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// runs is how a broker ends that should not serve.
+func runs(t *testing.T, cfg broker.Config) error {
+	t.Helper()
+	cfg.Listen = []string{"127.0.0.1:0"}
+	b, err := broker.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	return b.Run(ctx)
 }

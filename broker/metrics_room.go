@@ -18,7 +18,7 @@ func newRoomMetrics(room *atomic.Pointer[diskroom.Room]) *roomMetrics {
 	return &roomMetrics{
 		room:    room,
 		budget:  described("disk_budget_bytes", "What --disk-budget says; 0: the disk itself is the limit."),
-		used:    described("disk_used_bytes", "Bytes of all logs with their indexes, counted with a budget."),
+		used:    described("disk_used_bytes", "Bytes of all logs with their indexes and small files."),
 		blocked: described("disk_blocked", "1 while clients' records are refused because the budget is used up or the disk is full."),
 		full:    described("disk_full", "1 while the disk is full."),
 		refused: described("disk_refused_batches_total", "Batches of clients refused for want of room."),

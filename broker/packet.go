@@ -15,6 +15,28 @@ type packet struct {
 	of    []answer
 }
 
+// prompt sends an answer from the goroutine that reads, and says whether it did: one that is ready and small, when it is
+// the only one and no further request is there. The goroutine that answers need not be woken for it, and has nothing to
+// send meanwhile: out is free.
+func (c *connection) prompt(ctx context.Context, a answer) (done bool, err error) {
+	if a.size == 0 || a.size > packetBytes || c.queued.answers.Load() > 1 || ctx.Err() != nil || c.in.More() {
+		return false, nil
+	}
+	r, ok := a.reply.(handle.Ready)
+	if !ok {
+		return false, nil
+	}
+	b, ready := r.Ready()
+	if !ready {
+		return false, nil
+	}
+	if err := c.out.Write(b); err != nil {
+		return true, err
+	}
+	c.sent(ctx, a)
+	return true, nil
+}
+
 // send sends one answer, or keeps it in the packet when it is ready and more says that the next one is there already:
 // whoever waits sends the packet first.
 func (c *connection) send(ctx context.Context, p *packet, a answer, more bool) error {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -46,8 +47,8 @@ func (r plainReply) Send(_ context.Context, out *wire.Out) error {
 
 func (r plainReply) Drop() { *r.ended = append(*r.ended, "dropped "+r.text) }
 
-// writeAll has a connection write answers that stand in its queue.
-func writeAll(t *testing.T, conn *notedConn, replies ...plainReply) (ended []string, left int64) {
+// answering is a connection of which only the answers go anywhere.
+func answering(t *testing.T, conn *notedConn) *connection {
 	t.Helper()
 	m, err := newMetrics(nil, nil)
 	if err != nil {
@@ -56,6 +57,13 @@ func writeAll(t *testing.T, conn *notedConn, replies ...plainReply) (ended []str
 	s := &server{metrics: m, log: &quietLog{log: slog.New(slog.DiscardHandler)}}
 	c := &connection{server: s, out: wire.NewOut(conn), raw: closing{}}
 	c.queued = newBacklog(c.out)
+	return c
+}
+
+// writeAll has a connection write answers that stand in its queue.
+func writeAll(t *testing.T, conn *notedConn, replies ...plainReply) (ended []string, left int64) {
+	t.Helper()
+	c := answering(t, conn)
 	answers := make(chan answer, len(replies))
 	for _, r := range replies {
 		r.ended = &ended
@@ -98,4 +106,77 @@ func TestAfterAnAnswerThatCannotBeSentTheOthersAreDropped(t *testing.T) {
 	if fmt.Sprint(ended) != "[dropped b dropped c dropped d]" {
 		t.Errorf("%q, want b, c and d dropped, and a written in vain with what waited for it", ended)
 	}
+}
+
+// What was asked goes out from the goroutine that reads, unless something says that its turn is another's business.
+func TestAnAnswerThatIsReadyAndAloneGoesAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		text    string
+		waits   bool // the answer is not ready
+		before  int  // answers that are on their way
+		follows bool // the next request is there
+		want    bool
+	}{
+		"alone":               {text: "a", want: true},
+		"not ready":           {text: "a", waits: true},
+		"behind another":      {text: "a", before: 1},
+		"before a request":    {text: "a", follows: true},
+		"the largest":         {text: strings.Repeat("a", packetBytes), want: true},
+		"larger":              {text: strings.Repeat("a", packetBytes+1)},
+		"large and not ready": {text: strings.Repeat("a", packetBytes+1), waits: true},
+	} {
+		var conn notedConn
+		var ended []string
+		one := answering(t, &conn)
+		one.in = wire.NewFrames(&sent{follows: c.follows}, wire.NewBudget(1<<20, 1<<20), 1<<20, time.Minute)
+		frame, err := one.in.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		frame.Release()
+		for range c.before + 1 {
+			one.queued.add(len(c.text))
+		}
+		a := answer{reply: plainReply{text: c.text, ready: !c.waits, ended: &ended}, size: len(c.text)}
+		done, err := one.prompt(t.Context(), a)
+		if done != c.want || err != nil || len(ended) > 0 {
+			t.Errorf("%s: %v, %v, %q, want %v", name, done, err, ended, c.want)
+		}
+		if got := strings.Join(conn.writes, ""); c.want && got != c.text || !c.want && got != "" {
+			t.Errorf("%s: %d bytes were written", name, len(got))
+		}
+		if left := one.queued.answers.Load(); left != int64(c.before+1) != c.want {
+			t.Errorf("%s: %d answers are counted still", name, left)
+		}
+	}
+}
+
+func TestAnAnswerThatCannotBeSentAtOnceEndsTheReading(t *testing.T) {
+	c := answering(t, &notedConn{err: os.ErrDeadlineExceeded})
+	c.in = wire.NewFrames(&sent{}, wire.NewBudget(1<<20, 1<<20), 1<<20, time.Minute)
+	c.queued.add(1)
+	done, err := c.prompt(t.Context(), answer{reply: plainReply{text: "a", ready: true}, size: 1})
+	if !done || c.unsent(err) != wire.ErrStuck {
+		t.Errorf("%v, %v, want that the client counts as stuck", done, err)
+	}
+}
+
+// sent is the other end's half of a connection: a request, and perhaps another behind it.
+type sent struct {
+	net.Conn
+	follows, read bool
+}
+
+func (*sent) SetReadDeadline(time.Time) error { return nil }
+
+func (s *sent) Read(b []byte) (int, error) {
+	if s.read {
+		return 0, io.EOF
+	}
+	s.read = true
+	request := "\x00\x00\x00\x08\x00\x12\x00\x00\x00\x00\x00\x01"
+	if s.follows {
+		request += request
+	}
+	return copy(b, request), nil
 }

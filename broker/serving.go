@@ -78,13 +78,19 @@ func brokenLog(log *commitlog.Log) error {
 	return nil
 }
 
+// mostNotes is how many places of damage are among them, or fewer.
+const mostNotes = 5
+
 // Notes are what an operator should know although the broker serves.
 func (b *Broker) Notes() []string {
 	var notes []string
 	if why, blocked := b.Blocked(); blocked {
 		notes = append(notes, "writers wait: "+why)
 	}
-	if d := b.metrics.damage.Load(); d != nil {
+	if r := b.metrics.census.rooms.Load(); r != nil { // as it is now, not as it was found
+		notes = append(notes, unreadable(r.topics)...)
+		notes = notes[:min(len(notes), mostNotes)]
+	} else if d := b.metrics.damage.Load(); d != nil {
 		notes = append(notes, d.String())
 	}
 	return notes

@@ -20,8 +20,8 @@ import (
 // gather brings the state of groups or transactions that a Kafka kept in many partitions into partition 0, where this
 // broker keeps all of it. What is copied is durable before the old records are let go of, so a start that is cut short
 // does it once more; nobody is served meanwhile.
-func (b *Broker) gather(ctx context.Context, topic *topics.Topic) error {
-	target := b.stateLog(topic)
+func (b *Broker) gather(ctx context.Context, t *topics.Topics, topic *topics.Topic) error {
+	target := b.stateLog(t, topic)
 	w := statelog.NewWriter(statelog.Config{Name: topic.Name}, target)
 	from, records := 0, 0
 	for _, p := range topic.Partitions()[1:] {
@@ -29,7 +29,7 @@ func (b *Broker) gather(ctx context.Context, topic *topics.Topic) error {
 			continue
 		}
 		var k keyed
-		if err := (groupsLog{log: p.Log}).Replay(ctx, k.take); err != nil {
+		if err := (groupsLog{log: p.Log, tell: t.Damaged}).Replay(ctx, k.take); err != nil {
 			return fmt.Errorf("taking over %s: %w", p.Log.Name(), err)
 		}
 		n, last, err := k.write(w)
@@ -45,7 +45,8 @@ func (b *Broker) gather(ctx context.Context, topic *topics.Topic) error {
 		from, records = from+1, records+n
 	}
 	if from > 0 {
-		b.cfg.Logger.Info("took over the state that a Kafka kept in many partitions", "topic", topic.Name, "partitions", from, "records", records)
+		b.cfg.Logger.Info("took over the state that a Kafka kept in many partitions", "topic", topic.Name, "partitions", from, "records", records,
+			"note", "it lies in partition 0 from now on: a Kafka that is started in this folder again does not find it there, and needs its groups' offsets set anew")
 	}
 	return nil
 }
@@ -59,7 +60,7 @@ type keyed struct {
 
 type value struct {
 	at    record.Offset
-	bytes []byte
+	bytes []byte // nil: the key is deleted
 }
 
 type pending struct {
@@ -117,15 +118,12 @@ func (k *keyed) end(h record.Header, r *record.Record) error {
 	return nil
 }
 
+// set remembers a record. One that deletes its key is copied too: partition 0 may hold the key from an earlier take-over.
 func (k *keyed) set(key, v []byte, at record.Offset) {
-	if v == nil {
-		delete(k.last, string(key))
-		return
-	}
 	k.last[string(key)] = value{at, slices.Clone(v)}
 }
 
-// write appends what is live, then what open transactions hold, in their names.
+// write appends what counts, then what open transactions hold, in their names.
 func (k *keyed) write(w *statelog.Writer) (records int, last record.Offset, err error) {
 	keys := slices.SortedFunc(maps.Keys(k.last), func(a, b string) int { return int(k.last[a].at - k.last[b].at) })
 	entries := make([]statelog.Entry, 0, len(keys))
@@ -148,8 +146,12 @@ func (k *keyed) write(w *statelog.Writer) (records int, last record.Offset, err 
 	return records, last, nil
 }
 
-// kafkaProducerID is above every producer id that a Kafka has handed to its brokers, in blocks; 0 when there was none,
-// or when this broker has begun to give out its own.
+// apartFromKafka is how far above a Kafka's producer ids those of this broker begin: the Kafka may be started here again
+// and goes on with its own, and a new producer must not be taken for an old one, whose batches would be its duplicates.
+const apartFromKafka = 1 << 32
+
+// kafkaProducerID is above every producer id that a Kafka has handed to its brokers, in blocks, and will hand out; 0 when
+// there was none, or when this broker has begun to give out its own.
 func (b *Broker) kafkaProducerID(ids string) txn.ProducerID {
 	if _, err := b.cfg.Disk.Stat(ids); !errors.Is(err, os.ErrNotExist) {
 		return 0
@@ -162,5 +164,5 @@ func (b *Broker) kafkaProducerID(ids string) txn.ProducerID {
 	case kafka == nil:
 		return 0
 	}
-	return txn.ProducerID(kafka.ProducerID)
+	return txn.ProducerID(kafka.ProducerID) + apartFromKafka
 }

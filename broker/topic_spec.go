@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/loghaul/loghaul/broker/diskroom"
 	"github.com/loghaul/loghaul/broker/topics"
 )
 
@@ -66,7 +67,9 @@ func createTopics(t *topics.Topics, specs []string, log *slog.Logger) error {
 			}
 			continue
 		}
-		if _, err := t.Create(spec.name, spec.partitions, own); err != nil {
+		if _, err := t.Create(spec.name, spec.partitions, own); diskroom.IsFull(err) {
+			return fmt.Errorf("%w: the disk is full, and a new topic takes room: free some, or start without making topic %s", err, spec.name)
+		} else if err != nil {
 			return err
 		}
 	}

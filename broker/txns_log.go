@@ -60,10 +60,7 @@ func staleEpoch(err error) error {
 
 // txns opens the room of the transactions.
 func (b *Broker) txns(ctx context.Context, t *topics.Topics, epoch int32, ids *txn.ProducerIDs, groups *group.Coordinator) (*txn.Coordinator, error) {
-	topic, err := t.Internal(txn.Topic, 1, stateTopic)
-	if err == nil {
-		err = b.gather(ctx, topic)
-	}
+	topic, err := b.stateTopic(ctx, t, txn.Topic)
 	if err != nil {
 		return nil, err
 	}
@@ -76,12 +73,12 @@ func (b *Broker) txns(ctx context.Context, t *topics.Topics, epoch int32, ids *t
 		Epoch:        epoch,
 		RewriteBytes: b.rewriteBytes(),
 		Logger:       b.cfg.Logger,
-	}, b.stateLog(topic), ids, txnMarkers{t, groups, b.relieve})
+	}, b.stateLog(t, topic), ids, txnMarkers{t, groups, b.relieve})
 	if err != nil {
 		return nil, err
 	}
 	return c, c.Load(ctx)
 }
 
-// stateTopic are the settings of the broker's own topics; segments are small because only whole ones are dropped.
-var stateTopic = map[string]string{"cleanup.policy": "compact", "segment.bytes": "8388608"}
+// stateSettings are those of the broker's own topics; segments are small because only whole ones are dropped.
+var stateSettings = map[string]string{"cleanup.policy": "compact", "segment.bytes": "8388608"}

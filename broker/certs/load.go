@@ -63,7 +63,7 @@ func (s *Server) keyPair(read func(string) ([]byte, error)) (tls.Certificate, er
 		}
 		keyPEM = certPEM
 	default:
-		return tls.Certificate{}, errors.New("a TLS listener needs a certificate: set ssl.keystore.type=PEM and ssl.keystore.location=FILE, a PEM file with the key and the certificates")
+		return tls.Certificate{}, errors.New("a TLS listener needs a certificate: give --tls-cert FILE and --tls-key FILE, or set ssl.keystore.type=PEM and ssl.keystore.location=FILE, a PEM file with the key and the certificates")
 	}
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("reading %s: %w", where, err)

@@ -134,14 +134,6 @@ func lettersOf(sinks []Sink, topic string) bool {
 	return slices.ContainsFunc(sinks, func(s Sink) bool { return s.Letters != nil && s.Letters(topic) })
 }
 
-// Used is what all logs take with their indexes, in bytes; 0 without a budget, when nobody counts.
-func (r *Room) Used() int64 {
-	if !r.measured.Load() {
-		return 0
-	}
-	return r.base.Load() + r.charged.Load()
-}
-
 // Blocked says whether clients' records are refused now, and why.
 func (r *Room) Blocked() (why string, blocked bool) {
 	if f := r.full.Load(); f != nil {

@@ -20,12 +20,6 @@ const mostBallast = 16 << 20
 // IsFull says whether a write failed for want of room on the disk.
 func IsFull(err error) bool { return noSpace(err) }
 
-// Abandon gives up the reserve of a data folder, for a broker that cannot even start without: it is kept anew when there
-// is room. An error says that there was none.
-func Abandon(fsys disk.FS, dir string) error {
-	return disk.Or(fsys).Remove(filepath.Join(dir, ballastName))
-}
-
 // ballastBytes is how large the ballast is to be; 0 or less: there is none.
 func (r *Room) ballastBytes() int64 {
 	_, real := disk.Or(r.cfg.Disk).(disk.Real)
@@ -63,8 +57,9 @@ func (r *Room) keepBallast() {
 	r.ballast.Lock()
 	defer r.ballast.Unlock()
 	fsys, path := disk.Or(r.cfg.Disk), r.ballastPath()
+	kept := KeepForStart(fsys, r.cfg.Dir)
 	if info, err := fsys.Stat(path); err == nil && info.Size() == r.cfg.Ballast {
-		r.ballast.there = true
+		r.ballast.there = kept // else the next look tries again
 		return
 	}
 	if _, free := r.cfg.Space(r.cfg.Dir); free >= 0 && free < 2*r.cfg.Ballast {
@@ -72,7 +67,7 @@ func (r *Room) keepBallast() {
 		return
 	}
 	err := layBallast(fsys, path, r.cfg.Ballast)
-	r.ballast.there = err == nil
+	r.ballast.there = err == nil && kept
 	if err != nil {
 		_ = fsys.Remove(path)
 		if text := err.Error(); text != r.said() {
@@ -114,7 +109,7 @@ func layBallast(fsys disk.FS, path string, size int64) error {
 // fill writes the file where the system cannot be asked for blocks. It is no pattern: a file system that compresses
 // would keep none of it.
 func fill(f disk.File, size int64) error {
-	block, x := make([]byte, 64<<10), uint64(88172645463325252)
+	block, x := make([]byte, min(size, 64<<10)), uint64(88172645463325252)
 	for at := int64(0); at < size; at += int64(len(block)) {
 		for i := range block {
 			x ^= x << 13

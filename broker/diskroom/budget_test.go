@@ -256,14 +256,14 @@ func TestDropOldestRefusesNobodyAndCounts(t *testing.T) {
 			Budget  int64
 			OnFull  string `json:"on_full"`
 		}
-		if err := json.Unmarshal([]byte(w.room.Report()), &s); err != nil {
+		if err := json.Unmarshal([]byte(w.room.Report(t.Context())), &s); err != nil {
 			t.Fatal(err)
 		}
 		if len(s.Dropped) != 1 || s.Dropped[0].Topic != "large" || s.Dropped[0].Records != int64(large.begin()) || s.Dropped[0].Bytes < budget {
 			t.Errorf("dropped is %+v, the log begins at %d", s.Dropped, large.begin())
 		}
 		if len(s.Lost) != 1 || s.Budget != budget || s.OnFull != "drop-oldest" {
-			t.Errorf("the report is %s", w.room.Report())
+			t.Errorf("the report is %s", w.room.Report(t.Context()))
 		}
 		if w.count("dropped the oldest records") == 0 {
 			t.Error("nobody was told")
@@ -283,7 +283,10 @@ func TestSinksThatAreNotKnownYetHoldEverything(t *testing.T) {
 		w.known = false
 		defer w.run()()
 		_, err := w.fill("web_log", l, batch)
-		w.wantRefusal(err, "not known yet")
+		w.wantRefusal(err, "does not know yet which sinks there are", "or a minute is over")
+		if strings.Contains(err.Error(), "--etcd") {
+			t.Errorf("clients are told how to start a broker: %v", err)
+		}
 		if l.begin() != 0 {
 			t.Error("something was deleted")
 		}

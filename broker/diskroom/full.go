@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -11,6 +12,7 @@ import (
 // fullDisk is the time from the first write that finds no room until there is some.
 type fullDisk struct {
 	refusal *RefusedError
+	kind    fullKind
 	want    int64 // bytes free on the disk that end it
 	since   time.Time
 	least   time.Duration // it lasts so long at least: the disk says that there is room, and there is none
@@ -19,9 +21,14 @@ type fullDisk struct {
 
 // gate is passed when the clients are through that were let in before anybody knew that the disk is full.
 type gate struct {
-	once sync.Once
-	open chan struct{}
+	once   sync.Once
+	open   chan struct{}
+	failed atomic.Int64 // writes of the broker's own since then
 }
+
+// fewFailed is how many writes may find no room beside the ballast's before that is said to be used up: one may just have
+// been overtaken by others.
+const fewFailed = 3
 
 // windowsDiskFull is Windows' own number for a full disk.
 const windowsDiskFull = syscall.Errno(112)
@@ -60,12 +67,18 @@ func (r *Room) release(f *fullDisk) {
 }
 
 // Relieve is told of a write of the broker itself that failed. When the disk is full it gives up the ballast and refuses
-// clients from now on; true says that the write may be tried again.
+// clients from now on; true says that the write may be tried again. Where the reserve is used up too it says so: those
+// who wait for the write hear no more than that the coordinator is not available.
 func (r *Room) Relieve(bytes int, err error) bool {
 	if !noSpace(err) {
 		return false
 	}
 	f := r.enterFull(bytes, err)
+	select {
+	case <-f.gate.open: // the ballast had gone before
+		f.gate.failed.Add(1)
+	default:
+	}
 	if r.admitted.Load() <= 0 {
 		r.release(f)
 	}
@@ -77,7 +90,11 @@ func (r *Room) Relieve(bytes int, err error) bool {
 		r.release(f)
 	}
 	_, free := r.cfg.Space(r.cfg.Dir)
-	return free < 0 || free > int64(bytes)
+	again := free < 0 || free > int64(bytes)
+	if (!again || f.gate.failed.Load() >= fewFailed) && r.spent.again() {
+		r.log.Error("the reserve for commits and transactions is used up: groups, and producers that want an id or a transaction, are answered COORDINATOR_NOT_AVAILABLE, and ask again, until there is room; "+f.refusal.Why, "error", err)
+	}
+	return again
 }
 
 // enterFull refuses clients from now on.
@@ -94,6 +111,7 @@ func (r *Room) enterFull(bytes int, err error) *fullDisk {
 			continue
 		}
 		if old == nil {
+			r.fulls.first(string(f.kind))
 			r.log.Error("the disk is full: batches are refused until there is room, producers keep and resend them; "+f.refusal.Why, "error", err)
 		}
 		r.kick()
@@ -105,16 +123,48 @@ func (r *Room) enterFull(bytes int, err error) *fullDisk {
 func (r *Room) fullAfter(bytes int) *fullDisk {
 	// Some more than the write and the ballast, else small writes would fill it again at once.
 	f := &fullDisk{want: 2*max(r.cfg.Ballast, 0) + 2*int64(bytes), since: time.Now(), gate: &gate{open: make(chan struct{})}}
-	why := fmt.Sprintf("the disk under %s is full: records are taken again when %s are free there; free space, delete what is not needed with loghaul topic trim (whole segments go), or lower retention.ms of topics", r.cfg.Dir, Bytes(f.want))
-	if _, free := r.cfg.Space(r.cfg.Dir); free >= f.want {
-		why = fmt.Sprintf("the disk under %s takes no more although %s are free there, so a quota is used up or there may be no more files (df -i): raise it, or remove files", r.cfg.Dir, Bytes(free))
+	if r.explain(f); f.kind == otherLimit {
 		f.least = leastFull
 		if before := r.lasted.Load(); before != nil && time.Since(before.ended) < 2*mostFull {
 			f.least = min(max(2*before.least, leastFull), mostFull)
 		}
 	}
-	f.refusal = &RefusedError{why}
 	return f
+}
+
+// fullKind is what a disk has run out of.
+type fullKind string
+
+const (
+	noBytes    fullKind = "bytes"
+	otherLimit fullKind = "quota" // or the number of files: the disk says that it has bytes
+)
+
+// explain puts into words why a disk is full, as it stands now.
+func (r *Room) explain(f *fullDisk) {
+	if _, free := r.cfg.Space(r.cfg.Dir); free >= f.want {
+		f.kind = otherLimit
+		f.refusal = &RefusedError{fmt.Sprintf("the disk under %s takes no more although %s are free there, so a quota is used up or there may be no more files (df -i): raise it, or remove files", r.cfg.Dir, Bytes(free))}
+		return
+	}
+	f.kind = noBytes
+	f.refusal = &RefusedError{fmt.Sprintf("the disk under %s is full: records are taken again when %s are free there; free space, delete what is not needed with loghaul topic trim (whole segments go), or lower retention.ms of topics", r.cfg.Dir, Bytes(f.want))}
+}
+
+// restate has a disk that is still full say what it is full of now.
+func (r *Room) restate() {
+	old := r.full.Load()
+	if old == nil {
+		return
+	}
+	f := *old
+	r.explain(&f)
+	if f.refusal.Why == old.refusal.Why || !r.full.CompareAndSwap(old, &f) {
+		return
+	}
+	if r.fulls.another(string(f.kind)) {
+		r.log.Error("batches are still refused, for another reason now: "+f.refusal.Why, "since", f.since.Round(time.Second))
+	}
 }
 
 // lasted is how the last full disk ended.

@@ -191,7 +191,7 @@ func TestWithoutABudgetNothingIsDeleted(t *testing.T) {
 		if l.begin() != 0 || len(l.Pieces(nil)) != 1 {
 			t.Error("the log was touched")
 		}
-		if s := w.room.State(); !s.Full || s.Why == "" || s.Used != 0 {
+		if s := w.room.State(); !s.Full || s.Why == "" || s.Used != 1<<30 {
 			t.Errorf("the state is %+v", s)
 		}
 	})

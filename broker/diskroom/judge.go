@@ -35,7 +35,7 @@ const mostBlockers = 1000
 
 // judge says whether clients may write, after a look.
 func (r *Room) judge(shelves []*shelf, h *holds) {
-	used, want, w := r.Used(), r.wanted.Swap(0), r.wall.Load()
+	used, want, w := r.booked(), r.wanted.Swap(0), r.wall.Load()
 	next := &wall{since: time.Now(), refused: r.refused.Load(), want: want, asked: time.Now()}
 	if w != nil {
 		next.since, next.refused, next.want = w.since, w.refused, max(want, w.want)
@@ -58,11 +58,14 @@ func (r *Room) judge(shelves []*shelf, h *holds) {
 	}
 	by := r.blockers(shelves, h)
 	next.by = slices.Clone(by[:min(len(by), mostBlockers)])
-	why := r.sentence(by, shelves)
+	key, why := r.sentence(by, shelves)
 	next.refusal = &RefusedError{why}
 	r.wall.Store(next)
 	if w == nil {
+		r.walls.first(key)
 		r.log.Error("records are refused until there is room, producers keep and resend them: " + why)
+	} else if r.walls.another(key) {
+		r.log.Error("records are still refused, for another reason now: "+why, "since", w.since.Round(time.Second), "refused", r.refused.Load()-w.refused)
 	}
 }
 
@@ -117,29 +120,30 @@ func (s *shelf) heldBy(h hold) (Blocker, bool) {
 	return b, b.Lag > 0
 }
 
-// sentence names the one that holds most, and the mend.
-func (r *Room) sentence(by []Blocker, shelves []*shelf) string {
+// sentence names the one that holds most, and the mend; key is the same as long as they are.
+func (r *Room) sentence(by []Blocker, shelves []*shelf) (key, why string) {
 	head := fmt.Sprintf("the disk budget of %s is used up", Bytes(r.cfg.Budget))
 	if _, known := r.cfg.Sinks(); !known && r.cfg.OnFull == Block {
-		return head + ", and which sinks there are is not known yet, so nothing is deleted: see that etcd can be reached, or say --etcd none where there is none"
+		return "sinks", head + ", and the broker, which has just started, does not know yet which sinks there are: until etcd has said it, or a minute is over, nothing is deleted for room"
 	}
 	if len(by) == 0 {
-		return head + r.spared(shelves)
+		return "spared", head + r.spared(shelves)
 	}
 	b := by[0]
+	key = fmt.Sprintf("%s\x00%s-%d", b.Group, b.Topic, b.Partition)
 	more := ""
 	if len(by) > 1 {
 		more = fmt.Sprintf(" (and %d more, see loghaul status groups)", len(by)-1)
 	}
 	if b.Group == "" {
-		return fmt.Sprintf("%s: nobody reads topic %s, of %s (%s)%s: give it a sink or a consumer group, delete what is there with loghaul topic trim %s --before end, or raise --disk-budget",
+		return key, fmt.Sprintf("%s: nobody reads topic %s, of %s (%s)%s: give it a sink or a consumer group, delete what is there with loghaul topic trim %s --before end, or raise --disk-budget",
 			head, b.Topic, Bytes(b.Bytes), b.Why, more, b.Topic)
 	}
 	mend := fmt.Sprintf("let it catch up, give up what it has not read with loghaul topic trim %s --before end, or raise --disk-budget; a group that is gone for good ends with loghaul group delete %s --yes", b.Topic, b.Group)
 	if b.sink != "" {
 		mend = fmt.Sprintf("see that the transfer of sink %s runs, remove the sink with loghaul sink rm %s, or raise --disk-budget", b.sink, b.sink)
 	}
-	return fmt.Sprintf("%s: group %s has still to commit %d records of %s-%d and holds %s (%s)%s: %s",
+	return key, fmt.Sprintf("%s: group %s has still to commit %d records of %s-%d and holds %s (%s)%s: %s",
 		head, b.Group, b.Lag, b.Topic, b.Partition, Bytes(b.Bytes), b.Why, more, mend)
 }
 
@@ -151,5 +155,6 @@ func (r *Room) spared(shelves []*shelf) string {
 			kept += s.bytes()
 		}
 	}
-	return fmt.Sprintf(", and nothing more may be deleted for room (%s are the broker's own state and topics that keep the latest of each key): raise --disk-budget, or delete a topic", Bytes(kept))
+	return fmt.Sprintf(", and nothing more may be deleted for room (%s are the broker's own state and topics that keep the latest of each key, %s small files of %d partitions): raise --disk-budget, or delete a topic",
+		Bytes(kept), Bytes(r.aside.Load()), len(shelves))
 }

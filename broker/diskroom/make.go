@@ -18,7 +18,7 @@ func (r *Room) measure() []*shelf {
 	partitions := r.cfg.Partitions()
 	shelves := make([]*shelf, len(partitions))
 	var pieces []commitlog.Piece // of all, in one piece of memory
-	var total int64
+	total := r.aside.Load()
 	for i, p := range partitions {
 		from := len(pieces)
 		pieces = p.Log.Pieces(pieces)
@@ -34,7 +34,7 @@ func (r *Room) measure() []*shelf {
 // short is how many bytes are to be freed; 0 or less: none.
 func (r *Room) short() int64 {
 	var n int64
-	used := r.Used()
+	used := r.booked()
 	if used > r.marks.begin {
 		n = used - r.marks.target
 	}

@@ -2,6 +2,7 @@ package diskroom
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -20,7 +21,8 @@ type Dropped struct {
 
 // State is how the disk stands.
 type State struct {
-	Used    int64     `json:"used"`   // by all logs, in bytes; 0: not counted
+	Used    int64     `json:"used"`   // by all logs with their indexes and small files, in bytes
+	Dir     string    `json:"folder"` // where they lie
 	Budget  int64     `json:"budget"` // 0: none
 	Reserve int64     `json:"reserve"`
 	Size    int64     `json:"size"` // of the disk; -1: not known
@@ -32,11 +34,12 @@ type State struct {
 	Dropped []Dropped `json:"dropped"`
 	Refused int64     `json:"refused_batches"`
 	Lost    any       `json:"lost,omitempty"`
+	Damaged any       `json:"damaged,omitempty"`
 }
 
 // State is the state of this moment.
 func (r *Room) State() State {
-	s := State{Used: r.Used(), Budget: r.cfg.Budget, Reserve: r.marks.budget - r.marks.limit, OnFull: r.cfg.OnFull,
+	s := State{Used: r.Used(), Dir: r.cfg.Dir, Budget: r.cfg.Budget, Reserve: r.marks.budget - r.marks.limit, OnFull: r.cfg.OnFull,
 		Full: r.full.Load() != nil, Blocked: []Blocker{}, Refused: r.refused.Load()}
 	s.Size, s.Free = r.cfg.Space(r.cfg.Dir)
 	s.Why, _ = r.Blocked()
@@ -54,11 +57,16 @@ func (r *Room) State() State {
 	if r.cfg.Lost != nil {
 		s.Lost = r.cfg.Lost()
 	}
+	if r.cfg.Damaged != nil {
+		s.Damaged = r.cfg.Damaged()
+	}
 	return s
 }
 
-// Report is the state as JSON, for those who ask over the Kafka protocol.
-func (r *Room) Report() string {
+// Report is the state as JSON, for those who ask over the Kafka protocol. While clients are refused it waits a moment
+// for the reason of this moment.
+func (r *Room) Report(ctx context.Context) string {
+	r.fresh(ctx)
 	b, err := json.Marshal(r.State())
 	if err != nil {
 		return "{}" // what Lost gives is made of plain values

@@ -16,7 +16,7 @@ import (
 	"github.com/loghaul/loghaul/internal/record"
 )
 
-// For maintainers. The bytes of all logs, with their indexes, against the budget:
+// For maintainers. The bytes of all logs, with their indexes and small files, against the budget:
 //
 //	0                                    target  begin    resume limit           budget
 //	|---------------------------------------|------|---------|-----|---------------|
@@ -62,12 +62,13 @@ type Partition struct {
 // Config steers a Room. Dir and Partitions are required.
 type Config struct {
 	Dir        string                    // the data folder
-	Budget     int64                     // of all logs with their indexes, in bytes; 0: the disk itself is the limit, and nothing is deleted for room
+	Budget     int64                     // of all logs with their indexes and small files, in bytes; 0: the disk itself is the limit, and nothing is deleted for room
 	OnFull     OnFull                    // ["block"]
 	Partitions func() []Partition        // all there are
 	Groups     func() []Claim            // what groups have committed and want; nil: there are none
 	Sinks      func() ([]Sink, bool)     // groups that are not to be forgotten while their sinks are configured; false: not known yet; nil: there are none
 	Lost       func() any                // what else Report shows, under "lost"; nil: nothing
+	Damaged    func() any                // and under "damaged"; nil: nothing
 	Ballast    int64                     // bytes kept for the moment the disk is full; 0: 1 % of it, 16 MiB and the reserve at most; negative: none
 	Disk       disk.FS                   // where the ballast lies; nil: the real one. Another one has none unless Ballast is set
 	Space      func(string) (t, f int64) // size of the disk under a folder and what is free there; nil: asks the system
@@ -110,6 +111,10 @@ type Room struct {
 	full     atomic.Pointer[fullDisk]
 	lasted   atomic.Pointer[lasted] // nil: the disk has not been full yet
 	admitted atomic.Int64           // appends that were let in and have not been told of
+	aside    atomic.Int64           // bytes of the small files beside the logs, when they were last counted
+
+	began atomic.Int64 // looks
+	ended atomic.Int64 // the number of the last look that has ended
 
 	wake    chan struct{} // buffered: there is something to do
 	stopped chan struct{} // closed by Run when it ends
@@ -120,7 +125,9 @@ type Room struct {
 		verdict chan struct{} // closed and replaced at the end of each look
 		dropped map[string]Dropped
 		said    string // the last complaint about the ballast
+		counted counted
 	}
+	walls, fulls, spent sayer // what has been said of a used up budget, a full disk, and a reserve that is gone
 
 	ballast struct {
 		sync.Mutex
@@ -170,6 +177,9 @@ func (r *Room) Run(ctx context.Context) error {
 	defer r.leave()
 	defer close(r.stopped)
 	r.compareWithDisk()
+	var counting sync.WaitGroup
+	defer counting.Wait()
+	counting.Go(func() { r.countAside(ctx) })
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for last := time.Now(); ; {
@@ -229,8 +239,10 @@ func (r *Room) kick() {
 
 // look measures, makes room where that is needed and allowed, and judges who may write.
 func (r *Room) look(ctx context.Context) {
-	defer r.pronounce()
+	number := r.began.Add(1)
+	defer r.pronounce(number)
 	r.tryLeaveFull()
+	r.restate()
 	if f := r.full.Load(); f != nil && time.Since(f.since) > lookEvery { // whoever is still on its way is stuck
 		r.release(f)
 	}
@@ -247,7 +259,8 @@ func (r *Room) look(ctx context.Context) {
 }
 
 // pronounce lets those who wait look again.
-func (r *Room) pronounce() {
+func (r *Room) pronounce(number int64) {
+	r.ended.Store(number)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	close(r.mu.verdict)

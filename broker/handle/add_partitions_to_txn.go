@@ -2,6 +2,7 @@ package handle
 
 import (
 	"context"
+	"slices"
 
 	"github.com/loghaul/loghaul/broker/acl"
 	"github.com/loghaul/loghaul/broker/topics"
@@ -16,6 +17,8 @@ import (
 //   - All or nothing: when one partition is not there (UNKNOWN_TOPIC_OR_PARTITION), or is the broker's own or not
 //     the client's to write to (TOPIC_AUTHORIZATION_FAILED), the others answer OPERATION_NOT_ATTEMPTED.
 //   - While the transaction before is being ended: CONCURRENT_TRANSACTIONS, and the client comes again.
+//   - While clients' records are refused for want of room: COORDINATOR_LOAD_IN_PROGRESS, and the client comes again. The
+//     markers that end transactions go from the reserve: those that can write nothing shall not use it up.
 //   - A producer that is not the transactional id's: INVALID_PRODUCER_ID_MAPPING or PRODUCER_FENCED.
 //
 // Versions: before v2 PRODUCER_FENCED is INVALID_PRODUCER_EPOCH; v3 is flexible; v4 and later are between brokers and
@@ -43,6 +46,9 @@ func (h *Handlers) addPartitionsToTxn(_ context.Context, r *Request) (kmsg.Respo
 			}
 			return errOperationNotAttempted
 		}), nil
+	}
+	if slices.ContainsFunc(partitions, func(p txn.Partition) bool { return h.cfg.Room.Check(p.Topic) != nil }) {
+		return addAnswer(req, func(string, int32) int16 { return errCoordinatorLoadInProgress }), nil
 	}
 	who := txn.Producer{ID: txn.ProducerID(req.ProducerID), Epoch: req.ProducerEpoch}
 	pending := h.cfg.Txns.Add(txn.ID(req.TransactionalID), who, partitions)

@@ -12,7 +12,7 @@ import (
 //
 // Versions 0 to 3. Fewer or as many as there are is INVALID_PARTITIONS; an assignment may name no other node. A topic
 // named twice is INVALID_REQUEST, and answered once. What is not extended when the request's time is over is
-// REQUEST_TIMED_OUT.
+// REQUEST_TIMED_OUT. While clients' records are refused for want of room: NOT_ENOUGH_REPLICAS with the reason.
 //
 // Version notes: 2 is flexible.
 func (h *Handlers) createPartitions(_ context.Context, r *Request) (kmsg.Response, error) {
@@ -69,6 +69,9 @@ func (h *Handlers) extendTopic(peer Peer, t *kmsg.CreatePartitionsRequestTopic, 
 		if err := checkReplicas(a.Replicas); err != nil {
 			return err
 		}
+	}
+	if err := h.mayMake(t.Topic); err != nil {
+		return err
 	}
 	if validate {
 		return h.cfg.Topics.CheckExtend(topic, int(t.Count))

@@ -15,7 +15,8 @@ import (
 // Versions 0 to 7. There is one node: a replication factor other than 1 (or -1, the default) is
 // INVALID_REPLICATION_FACTOR, and an assignment may name no other node. Settings are checked; unknown ones are
 // INVALID_CONFIG. A topic named twice in one request is INVALID_REQUEST, and answered once. What is not made when the
-// request's time is over is REQUEST_TIMED_OUT.
+// request's time is over is REQUEST_TIMED_OUT. While clients' records are refused for want of room: NOT_ENOUGH_REPLICAS with
+// the reason, unless the topic is one for dead letters.
 //
 // Version notes: 4 allows -1 partitions for the default; 5 is flexible and answers with the settings; 7 answers with
 // the topic's id.
@@ -112,6 +113,9 @@ func (h *Handlers) createTopic(t *kmsg.CreateTopicsRequestTopic, dry *int, p Pee
 	}
 	partitions, err := h.partitionsOf(t)
 	if err != nil {
+		return err
+	}
+	if err := h.mayMake(t.Topic); err != nil {
 		return err
 	}
 	if dry != nil {

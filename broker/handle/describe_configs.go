@@ -20,7 +20,9 @@ import (
 // INVALID_REQUEST.
 //
 // Version notes: 1 brings sources and synonyms; 3 types and texts; 4 is flexible.
-func (h *Handlers) describeConfigs(_ context.Context, r *Request) (kmsg.Response, error) {
+func (h *Handlers) describeConfigs(ctx context.Context, r *Request) (kmsg.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, reportPatience)
+	defer cancel()
 	req := r.Body.(*kmsg.DescribeConfigsRequest)
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
 	described := &describedConfigs{DescribeConfigsResponse: resp}
@@ -31,7 +33,7 @@ func (h *Handlers) describeConfigs(_ context.Context, r *Request) (kmsg.Response
 		var values []topics.Value
 		err := described.full()
 		if err == nil {
-			values, err = h.configsOf(r.Peer, asked)
+			values, err = h.configsOf(ctx, r.Peer, asked)
 		}
 		answer.ErrorCode, answer.ErrorMessage = topicError(err)
 		for _, v := range values {
@@ -88,7 +90,7 @@ func (d *describedConfigs) AppendTo(dst []byte) []byte {
 }
 
 // configsOf is what one resource is set to.
-func (h *Handlers) configsOf(p Peer, asked *kmsg.DescribeConfigsRequestResource) ([]topics.Value, error) {
+func (h *Handlers) configsOf(ctx context.Context, p Peer, asked *kmsg.DescribeConfigsRequestResource) ([]topics.Value, error) {
 	if err := h.mayConfigure(p, acl.DescribeConfigs, asked.ResourceType, asked.ResourceName); err != nil {
 		return nil, err
 	}
@@ -112,7 +114,7 @@ func (h *Handlers) configsOf(p Peer, asked *kmsg.DescribeConfigsRequestResource)
 		}
 		values := settings.Broker()
 		if slices.Contains(asked.ConfigNames, diskSetting) {
-			values = append(values, h.diskValue())
+			values = append(values, h.diskValue(ctx))
 		}
 		return values, nil
 	case kmsg.ConfigResourceTypeBrokerLogger:

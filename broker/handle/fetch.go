@@ -213,7 +213,7 @@ func (f *fetchReply) ready() bool {
 				r = wire.Range{File: span.File, Position: span.Position, Length: span.Length}
 				n = int(span.Next - max(span.Base, f.req.Partitions[i].Offset))
 			}
-			f.urgent = f.urgent || res.Error != errNone
+			f.urgent = f.urgent || res.Error != errNone && res.Error != errCorruptMessage
 			w.results, w.ranges, w.records = append(w.results, res), append(w.ranges, r), append(w.records, n)
 		}
 	}

@@ -2,6 +2,7 @@ package handle
 
 import (
 	"errors"
+	"time"
 
 	"github.com/loghaul/loghaul/broker/commitlog"
 	"github.com/loghaul/loghaul/broker/topics"
@@ -119,13 +120,20 @@ func headerAt(span *commitlog.Span, at int) (record.Header, error) {
 	return record.ParseHeader(b[:])
 }
 
-// readError is Kafka's code for a failed read; damage and a broken disk are told to the operator too.
+// readError is Kafka's code for a failed read; damage and a broken disk are told to the operator too. Who comes to damage
+// is answered late.
 func (f *fetchReply) readError(topic *topics.Topic, p *wire.FetchPartition, err error) int16 {
 	switch {
 	case errors.Is(err, commitlog.ErrOffsetOutOfRange):
 		return errOffsetOutOfRange
 	case errors.Is(err, commitlog.ErrClosed):
 		return errUnknownTopicOrPartition
+	case isDamage(err):
+		f.h.sayDamage(f.peer, topic.Name, p.Index, int64(p.Offset), err)
+		if late := time.Now().Add(damagePatience); f.until.After(late) {
+			f.until = late
+		}
+		return errCorruptMessage
 	}
 	f.h.log.Error("reading for a Fetch request", f.peer.Who(), "topic", topic.Name, "partition", p.Index, "offset", int64(p.Offset), "error", err)
 	return errStorage

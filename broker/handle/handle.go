@@ -60,6 +60,9 @@ type Handlers struct {
 	polls    *semaphore.Weighted // bytes of large Fetch requests that wait for records
 	searches *semaphore.Weighted // logs that are searched for a time
 
+	stops        stops  // of readers, at damaged records
+	noIDs, login seldom // lines about producer ids, and about logins that nobody asked for
+
 	draining chan struct{} // closed by Drain
 	drain    sync.Once
 }

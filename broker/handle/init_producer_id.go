@@ -2,6 +2,8 @@ package handle
 
 import (
 	"context"
+	"errors"
+	"syscall"
 	"time"
 
 	"github.com/loghaul/loghaul/broker/acl"
@@ -33,7 +35,9 @@ func (h *Handlers) initProducerID(_ context.Context, r *Request) (kmsg.Response,
 	if req.TransactionalID == nil {
 		id, err := h.cfg.ProducerIDs.Next()
 		if err != nil {
-			h.log.Error("could not give out a producer id", r.Who(), "error", err)
+			if _, blocked := h.cfg.Room.Blocked(); !(blocked && errors.Is(err, syscall.ENOSPC)) && h.noIDs.now(idsPace) { // that there is no room is said already
+				h.log.Error("could not give out a producer id", r.Who(), "error", err)
+			}
 			return initAnswer(req, errCoordinatorNotAvailable, -1, -1), nil
 		}
 		return initAnswer(req, errNone, id, 0), nil

@@ -98,7 +98,11 @@ func (h *Handlers) listOffset(ctx context.Context, peer Peer, req *kmsg.ListOffs
 	if err == nil {
 		offset, ms, err = h.offsetOf(ctx, log, p.Timestamp, end)
 	}
-	if err != nil {
+	if isDamage(err) {
+		h.sayDamage(peer, topic, p.Partition, p.Timestamp, err)
+		answer.ErrorCode = errCorruptMessage
+		return
+	} else if err != nil {
 		h.log.Error("looking for an offset", peer.Who(), "topic", topic, "partition", p.Partition, "time", p.Timestamp, "error", err)
 		answer.ErrorCode = storageCode(err)
 		return

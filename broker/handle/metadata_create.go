@@ -9,7 +9,8 @@ import (
 )
 
 // mostCreated bounds how many topics one Metadata request makes: each costs several syncs. Who asks for more is told
-// LEADER_NOT_AVAILABLE for the rest, as by a Kafka that is still making them, and asks again.
+// LEADER_NOT_AVAILABLE for the rest, as by a Kafka that is still making them, and asks again. So is who asks while there is
+// no room on the disk.
 const mostCreated = 100
 
 // creation makes the topics that one Metadata request asks for and that are not there.
@@ -35,7 +36,7 @@ func (c *creation) topic(name string) (*topics.Topic, int16) {
 		return nil, errUnknownTopicOrPartition
 	case !c.any && !c.h.shows(c.r.Peer, acl.Create, acl.Cluster, acl.ClusterName) && !c.h.may(c.r.Peer, acl.Create, acl.Topic, name):
 		return nil, errTopicAuthorizationFailed
-	case c.made >= mostCreated:
+	case c.made >= mostCreated || c.h.cfg.Room.Check(name) != nil: // asked for again, when there may be room
 		return nil, errLeaderNotAvailable
 	}
 	c.made++

@@ -28,6 +28,11 @@ func (h *Handlers) saslHandshake(_ context.Context, r *Request) (kmsg.Response, 
 	resp := req.ResponseKind().(*kmsg.SASLHandshakeResponse)
 	s := r.session
 	if s.sasl == nil || s.stage == stageDone && (s.expires.IsZero() || time.Since(s.started) < leastReauth) {
+		if s.sasl == nil && !s.told && h.login.now(loginPace) { // once a connection
+			s.told = true
+			h.log.Warn("a client wants to log in on a listener that asks for no login and was refused: leave the login out in the client, or give it the address of "+
+				"a listener with SASL", "listener", r.Listener, r.Who())
+		}
 		resp.ErrorCode = errIllegalSASLState
 		return resp, nil
 	}

@@ -18,6 +18,9 @@ type ProducerID int64
 // blockSize is how many ids one write to the disk reserves, as in Kafka.
 const blockSize = 1000
 
+// idsBytes is what the file takes on a disk, roughly.
+const idsBytes = 4096
+
 // The file holds one line, "loghaul producer ids 1: next <n>": every id below n may have been given out.
 const format = "loghaul producer ids 1: next %d\n"
 
@@ -30,13 +33,16 @@ type IDsConfig struct {
 	// Floor is the lowest id that may be given out whatever the file says: one above every id that the
 	// partitions' logs know, so that a lost file repeats none of those.
 	Floor ProducerID
+	// Relieve is told of a write that failed; true: there is room for another attempt. nil: there is none.
+	Relieve func(bytes int, err error) bool
 }
 
 // ProducerIDs gives out producer ids. It is safe for concurrent use.
 type ProducerIDs struct {
-	path string
-	disk disk.FS
-	mu   struct {
+	path    string
+	disk    disk.FS
+	relieve func(bytes int, err error) bool
+	mu      struct {
 		sync.Mutex
 		next, end ProducerID // [next, end) is reserved on disk for this process
 	}
@@ -45,7 +51,10 @@ type ProducerIDs struct {
 // OpenIDs reads what was given out before. A file that is not there is the first start; one that makes no
 // sense is an error, since guessing could give an id to two producers.
 func OpenIDs(cfg IDsConfig) (*ProducerIDs, error) {
-	p := &ProducerIDs{path: cfg.Path, disk: disk.Or(cfg.Disk)}
+	p := &ProducerIDs{path: cfg.Path, disk: disk.Or(cfg.Disk), relieve: cfg.Relieve}
+	if p.relieve == nil {
+		p.relieve = func(int, error) bool { return false }
+	}
 	next, err := read(p.disk, cfg.Path)
 	if err != nil {
 		return nil, err
@@ -60,7 +69,11 @@ func (p *ProducerIDs) Next() (ProducerID, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mu.next == p.mu.end {
-		if err := write(p.disk, p.path, p.mu.end+blockSize); err != nil {
+		err := write(p.disk, p.path, p.mu.end+blockSize)
+		if err != nil && p.relieve(idsBytes, err) {
+			err = write(p.disk, p.path, p.mu.end+blockSize)
+		}
+		if err != nil {
 			return 0, fmt.Errorf("reserving producer ids: %w", err)
 		}
 		p.mu.end += blockSize
