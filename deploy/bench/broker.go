@@ -128,6 +128,9 @@ func Broker(ctx context.Context, cfg BrokerConfig) (r BrokerReport, err error) {
 // leg runs one leg in all its rounds on all servers, and sums them up. A server that fails has no more rounds.
 func (b *brokerBench) leg(ctx context.Context, l leg) (found []BrokerLeg, err error) {
 	turns := slices.Clone(b.makers)
+	if l.alone {
+		turns = turns[:1]
+	}
 	for round := range min(b.Size.Rounds, l.rounds) {
 		for _, m := range slices.Clone(turns) {
 			if ctx.Err() != nil {

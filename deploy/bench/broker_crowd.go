@@ -9,10 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-const (
-	clientsName = "open connections"
-	manyName    = "many partitions"
-)
+const clientsName = "open connections"
 
 // spread sends a batch n times to each partition of a topic, over four connections.
 func spread(ctx context.Context, addr, topic string, partitions, n int, batch []byte) error {
@@ -126,28 +123,4 @@ func newcomer(ctx context.Context, addr string, greeting, frame []byte) (*wire, 
 		return nil, err
 	}
 	return w, nil
-}
-
-// many makes partitions, puts a record into each, stops the server, starts it and looks for them.
-func many(ctx context.Context, b *brokerBench, s *server) ([]BrokerLeg, error) {
-	if err := oneEach(ctx, s.addr, "bench", b.Size.Many); err != nil {
-		return nil, err
-	}
-	span := s.watch()
-	if err := pause(ctx, b.Size.Idle/3); err != nil {
-		return nil, err
-	}
-	l := BrokerLeg{Name: manyName, Server: s.name(), CPU: span.percent(), PeakRSSMB: s.process.memoryMB("VmHWM:")}
-	if err := s.process.stop(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.again(ctx); err != nil {
-		return nil, err
-	}
-	took, err := readyAfter(ctx, s, "bench", b.Size.Many, int64(b.Size.Many))
-	if err != nil {
-		return nil, err
-	}
-	l.ReadyMS, l.Records = percentile([]time.Duration{took}, 0.5), new(float64(b.Size.Many))
-	return []BrokerLeg{l}, nil
 }

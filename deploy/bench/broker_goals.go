@@ -53,8 +53,9 @@ func goals(s Size) []goal {
 	list = append(list,
 		goal{name: "sarama AsyncProducer, 200 B", leg: saramaIn, unit: "records/s", figure: linesPerS, least: 250_000},
 		goal{name: "  ConsumePartition meanwhile", leg: saramaOut, unit: "records/s", figure: linesPerS, least: 550_000},
-		goal{name: "  producer's input to consumer, p99", leg: saramaOut, unit: "ms", figure: p99, most: 5})
-	for _, size := range []int{64 << 10, 256 << 10} {
+		goal{name: "  append to consumer, p99", leg: saramaOut, unit: "ms", figure: p99, most: 5},
+		goal{name: "  producer's input to consumer, p99", leg: saramaAll, unit: "ms", figure: p99})
+	for _, size := range []int{64 << 10, 256 << 10, 1 << 20} {
 		list = append(list,
 			goal{name: fmt.Sprintf("batches of %d KiB in, acks=1", size>>10), leg: rawName("in", size), unit: "MB/s", figure: mbPerS, beside: bare, least: 0.7, times: true},
 			goal{name: "  the same", leg: rawName("in", size), unit: "MB/s", figure: mbPerS, least: 1, times: true},
@@ -65,16 +66,21 @@ func goals(s Size) []goal {
 			leg: smallName(partitions), unit: "records/s", figure: linesPerS, least: 3, times: true})
 	}
 	return append(list,
-		goal{name: "produce to seen at 50 MB/s, p99", leg: seenName, unit: "ms", figure: p99, most: 2},
+		goal{name: "produce to seen at 50 MB/s, p99", leg: seenName, unit: "ms", figure: p99, beside: barestSync, most: 2},
+		goal{name: "  the same", leg: seenName, unit: "ms", figure: p99},
 		goal{name: fmt.Sprintf("idle, %s: memory", plural(s.Parts, "partition")), leg: idleName, unit: "MB", figure: peakRSS, most: 100},
 		goal{name: "  CPU", leg: idleName, unit: "% of a core", figure: cpu, most: 0.5},
 		goal{name: "  ready after a clean stop", leg: idleName, unit: "ms", figure: readyMS, most: 100},
 		goal{name: fmt.Sprintf("ready after kill -9, %.3g GB in 1 partition", float64(s.Crash)/1000), leg: crashOneName, unit: "ms", figure: readyMS, most: 2000},
 		goal{name: fmt.Sprintf("ready after kill -9, %.3g GB in %s", float64(s.Crash)/1000, plural(s.Spread, "partition")), leg: crashSpreadName, unit: "ms", figure: readyMS, most: 2000},
 		goal{name: fmt.Sprintf("%d open connections: memory", s.Clients), leg: clientsName, unit: "MB", figure: peakRSS, most: 300},
-		goal{name: fmt.Sprintf("%d partitions: records after a restart", s.Many), leg: manyName, unit: "records", figure: records, least: float64(s.Many)},
+		goal{name: fmt.Sprintf("%d partitions made, with a record in each", s.Many), leg: manyName, unit: "partitions/s", figure: linesPerS},
 		goal{name: "  memory", leg: manyName, unit: "MB", figure: peakRSS},
-		goal{name: "  ready after a clean stop", leg: manyName, unit: "ms", figure: readyMS})
+		goal{name: "  CPU while idle", leg: manyName, unit: "% of a core", figure: cpu},
+		goal{name: "  records after a clean stop", leg: manyName, unit: "records", figure: records, least: float64(s.Many)},
+		goal{name: "  ready after a clean stop", leg: manyName, unit: "ms", figure: readyMS},
+		goal{name: "  records after another in each and kill -9", leg: manyKilledName, unit: "records", figure: records, least: float64(2 * s.Many)},
+		goal{name: "  ready after that", leg: manyKilledName, unit: "ms", figure: readyMS})
 }
 
 func plural(n int, thing string) string {

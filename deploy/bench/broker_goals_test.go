@@ -76,7 +76,7 @@ func TestEveryLegHasItsRows(t *testing.T) {
 		names[g.leg] = true
 	}
 	for _, want := range []string{perfName("in", 127), perfName("out", 1000), saramaIn, saramaOut, rawName("in", 64<<10), rawName("out", 256<<10),
-		smallName(1), smallName(16), seenName, idleName, crashOneName, crashSpreadName, clientsName, manyName} {
+		smallName(1), smallName(16), seenName, idleName, crashOneName, crashSpreadName, clientsName, manyName, manyKilledName} {
 		if !names[want] {
 			t.Errorf("leg %q has no row", want)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -24,12 +25,33 @@ const seenName = "seen at 50 MB/s"
 // mark is what stands in a batch where the time of its sending goes.
 const mark = "********"
 
-// seen sends batches at 50 MB/s with acks=1, each with the time of its sending, to a consumer that waits for them with a
-// fetch open, and measures how long they take to be seen.
-func seen(ctx context.Context, b *brokerBench, s *server) ([]BrokerLeg, error) {
+// barestSync is whose figure stands beside that leg: what is seen is on the disk.
+const barestSync = "bare fdatasync"
 
+// seen sends batches at 50 MB/s with acks=1, each with the time of its sending, to a consumer that waits for them with a
+// fetch open, and measures how long they take to be seen. Beside it stands how long the disk takes for them.
+func seen(ctx context.Context, b *brokerBench, s *server) ([]BrokerLeg, error) {
+	var found []BrokerLeg
+	if s.name() == ours {
+		batch, _, at := markedBatch()
+		warm := b.Size.Seen / 4
+		late, err := measureBareSync(ctx, filepath.Join(b.dir, "bare"), batch, at, warm+b.Size.Seen, time.Now().Add(warm))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, BrokerLeg{Name: seenName, Server: barestSync, P99MS: late})
+	}
+	l, err := seenBy(ctx, b, s)
+	if err != nil {
+		return found, err
+	}
+	return append(found, l), nil
+}
+
+// seenBy is what one server needs for that.
+func seenBy(ctx context.Context, b *brokerBench, s *server) (l BrokerLeg, err error) {
 	if err := createTopic(ctx, s.addr, "bench", 1, nil); err != nil {
-		return nil, err
+		return l, err
 	}
 	batch, records, at := markedBatch()
 	warm := b.Size.Seen / 4
@@ -48,14 +70,14 @@ func seen(ctx context.Context, b *brokerBench, s *server) ([]BrokerLeg, error) {
 		return err
 	})
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return l, err
 	}
 	if len(late) == 0 {
-		return nil, errors.New("the consumer saw no batch after the warm-up")
+		return l, errors.New("the consumer saw no batch after the warm-up")
 	}
-	l := span.leg(seenName, float64(sent*records), float64(sent*len(batch)), 0)
+	l = span.leg(seenName, float64(sent*records), float64(sent*len(batch)), 0)
 	l.P99MS = percentile(late, 0.99)
-	return []BrokerLeg{l}, nil
+	return l, nil
 }
 
 // markedBatch is a batch of lines, and where in it the time of its sending goes.

@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// patience is how long a process may do nothing visible before the measurement gives up.
-const patience = 2 * time.Minute
+// patience is how long a process may do nothing visible before the measurement gives up: an Apache Kafka reads 10 GB
+// again after a kill.
+const patience = 5 * time.Minute
 
 // process is one program that is measured, running as a process of its own.
 type process struct {
