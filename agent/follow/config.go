@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"path/filepath"
 	"time"
+
+	"github.com/loghaul/loghaul/agent/archive"
 )
 
 // What becomes of a line that is longer than MaxLine. The dropped bytes are
@@ -26,6 +28,10 @@ type Config struct {
 	Quiet      time.Duration           // how long a rotated file must not have grown before the next is read; default 500 ms
 	DeletedAge time.Duration           // how long a rotated or deleted file is watched for late lines; default 1 h
 	Allow      func(real string) error // asked about each file, after symlinks, before it is opened; nil allows all
+	Spool      Spool                   // keeps files without a name; nil: nothing does
+	Archives   bool                    // an archive at Path is read as what it was made from; false: it is left alone
+	Unpacking  *archive.Slots          // bounds the memory for archives; shared; nil: nothing does
+	Known      Known                   // what is known of other paths; nil: nothing
 	Owners     *Owners                 // shared by the Streams of one topic; nil: this Stream is alone
 	Logger     *slog.Logger            // nil discards
 }

@@ -63,6 +63,9 @@ func (s *Stream) intoCopy(g, ng *generation) bool {
 
 // follow moves g onto its copy f and puts ng behind it.
 func (s *Stream) follow(g, ng *generation, f file) {
+	if gap := g.peak - f.info.size; gap > 0 && g.peak > ng.size { // else it may have grown to there since
+		g.missing, g.missingLeast = gap, true // seen in the file and not in the copy; what came after that look is unknown
+	}
 	g.file, g.key, g.name, g.size, g.mtime = f.handle, f.info.key, f.name, f.info.size, f.info.mtime
 	g.copied, g.away, g.ending, g.stirred = true, true, true, true
 	if s.at == g {

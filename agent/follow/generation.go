@@ -21,26 +21,48 @@ type generation struct {
 	key  fileKey // which file it is
 	file handle  // closed when released
 
-	pos     line.Position // the next byte to hand on
-	state   lineState     // where in a line pos is
-	skipped int64         // bytes dropped since the last chunk
-	tail    uint64        // hash of the tailLen bytes before pos
-	tailLen int
-	head    uint64 // hash of the first headLen bytes
-	headLen int
-	heading *xxhash.Digest // goes on hashing until headMost bytes are in
-	waiting []byte         // the fragment after pos, as far as it is kept, to know it again and to hand it on when it is cut off
-	frag    int64          // length of that fragment
+	pos      line.Position // the next byte to hand on
+	state    lineState     // where in a line pos is
+	skipped  int64         // bytes dropped since the last chunk
+	tail     uint64        // hash of the tailLen bytes before pos
+	tailLen  int
+	head     uint64 // hash of the first headLen bytes
+	headLen  int
+	heading  *xxhash.Digest // goes on hashing until headMost bytes are in
+	headDone bool           // there is no hashing on: the first bytes are not to be had any more
+	waiting  []byte         // the fragment after pos, as far as it is kept, to know it again and to hand it on when it is cut off
+	frag     int64          // length of that fragment
 
-	size    int64     // as last seen
-	peak    int64     // the largest size seen
-	mtime   int64     // as last seen by Look, Unix ns
-	grown   time.Time // when it was last seen to have grown, or was passed over by its path
-	away    bool      // the path leads elsewhere
-	deleted time.Time // when its last name was seen to be gone
-	stirred bool      // Look saw it change, and its end has not been read since
-	ending  bool      // nobody writes to it any more, or its age has run out: its end is the end
-	copied  bool      // its bytes lie in the copy that a rotator made; the file itself was truncated
+	size     int64     // as last seen
+	peak     int64     // the largest size seen
+	mtime    int64     // as last seen by Look, Unix ns
+	grown    time.Time // when it was last seen to have grown, or was passed over by its path
+	away     bool      // the path leads elsewhere
+	deleted  time.Time // when its last name was seen to be gone
+	stirred  bool      // Look saw it change, and its end has not been read since
+	ending   bool      // nobody writes to it any more, or its age has run out: its end is the end
+	forsaken bool      // and the first is so
+	copied   bool      // its bytes lie in the copy that a rotator made; the file itself was truncated
+
+	missing      int64      // bytes behind its end that were written and can never be read
+	missingLeast bool       // and there may have been more
+	arch         *inArchive // nil unless it is read from an archive
+	*spooling               // nil while it has a name and nothing is in doubt about that
+}
+
+// spooling is how far a generation without a name has come into the spool.
+type spooling struct {
+	kept       line.Position // up to where it is kept
+	keptLine   line.Position // where the line begins that kept lies in
+	keptTail   uint64        // hash of the keptLen bytes before kept
+	keptLen    int
+	keptSize   int64 // of the file, and whether nobody wrote to it, as the spool knows it
+	keptWhole  bool
+	unkept     error // why the last try kept less than there was
+	toldUnkept bool
+	starved    time.Time // since when nothing was acknowledged beyond starvedAt while there was no room
+	starvedAt  line.Position
+	sought     time.Time // when a name was looked for in vain, zero while one leads to it
 }
 
 // waitingMost bounds the bytes of a fragment that are kept in memory.
@@ -82,24 +104,31 @@ func (g *generation) seek(pos line.Position, c cutter) error {
 
 // lineStart looks back from pos for the first byte of its line.
 func lineStart(f handle, pos int64) (int64, error) {
-	b := make([]byte, 64<<10)
-	for pos > 0 {
-		from := max(pos-int64(len(b)), 0)
+	start, _, err := lineBefore(f, pos, 0)
+	return start, err
+}
+
+// lineBefore looks back from pos to floor for the first byte of its line; it is floor,
+// and not found, when no line ends between them.
+func lineBefore(f handle, pos, floor int64) (start int64, found bool, err error) {
+	b := make([]byte, min(64<<10, max(pos-floor, 0)))
+	for pos > floor {
+		from := max(pos-int64(len(b)), floor)
 		n, err := f.pread(b[:pos-from], from)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		if i := bytes.LastIndexByte(b[:n], '\n'); i >= 0 {
-			return from + int64(i) + 1, nil
+			return from + int64(i) + 1, true, nil
 		}
 		pos = from
 	}
-	return 0, nil
+	return floor, false, nil
 }
 
 // heads adds bytes, the next ones of the generation, to the hash of its head.
 func (g *generation) heads(next []byte) {
-	if g.headLen >= headMost || len(next) == 0 {
+	if g.headLen >= headMost || len(next) == 0 || g.headDone {
 		return
 	}
 	if g.heading == nil {
@@ -178,9 +207,12 @@ func verify(f file, cp Checkpoint) (bool, error) {
 	return true, nil
 }
 
+// hidden says that no name is known that leads to the file, though it has one.
+func (g *generation) hidden() bool { return g.spooling != nil && !g.sought.IsZero() }
+
 // release closes the descriptor if the file can be opened again by name.
 func (g *generation) release() bool {
-	if !g.deleted.IsZero() {
+	if !g.deleted.IsZero() || g.hidden() || g.file.in != nil {
 		return false
 	}
 	if info, err := g.file.stat(); err != nil || info.links == 0 {
@@ -214,7 +246,7 @@ func (g *generation) cutOff(waiting []byte) Chunk {
 // end is the notice that the generation has ended, with the bytes skipped last.
 func (g *generation) end(gone bool) Chunk {
 	c := Chunk{ID: g.id, Generation: g.gen, Path: g.path, Began: g.born, Start: g.pos, Skipped: g.skipped,
-		Final: true, Gone: gone, Head: g.head, HeadLength: g.headLen}
-	g.skipped = 0
+		Final: true, Gone: gone, Head: g.head, HeadLength: g.headLen, Lost: g.missing, LostLeast: g.missingLeast && g.missing > 0}
+	g.skipped, g.missing = 0, 0
 	return c
 }

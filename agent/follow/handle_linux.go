@@ -12,19 +12,28 @@ import (
 
 // handle is an open file that is read at positions. It is a bare descriptor: a
 // read is one system call and allocates nothing. The zero handle is closed.
-type handle struct{ fd int32 } // the descriptor plus one
+type handle struct {
+	fd int32 // the descriptor plus one
+	in Bytes // instead of a descriptor
+}
 
-func (h handle) open() bool { return h.fd > 0 }
+func (h handle) open() bool { return h.fd > 0 || h.in != nil }
 
 func (h *handle) close() {
 	if h.fd > 0 {
 		unix.Close(int(h.fd) - 1)
-		h.fd = 0
 	}
+	if h.in != nil {
+		h.in.Close()
+	}
+	*h = handle{}
 }
 
 // pread reads at position at, once: fewer bytes than b holds mean the file's end.
 func (h handle) pread(b []byte, at int64) (int, error) {
+	if h.in != nil {
+		return h.in.ReadAt(b, at)
+	}
 	for {
 		n, err := unix.Pread(int(h.fd)-1, b, at)
 		if err != unix.EINTR {

@@ -12,19 +12,28 @@ import (
 )
 
 // handle is an open file that is read at positions. The zero handle is closed.
-type handle struct{ f *os.File }
+type handle struct {
+	f  *os.File
+	in Bytes // instead of a file
+}
 
-func (h handle) open() bool { return h.f != nil }
+func (h handle) open() bool { return h.f != nil || h.in != nil }
 
 func (h *handle) close() {
 	if h.f != nil {
 		h.f.Close()
-		h.f = nil
 	}
+	if h.in != nil {
+		h.in.Close()
+	}
+	*h = handle{}
 }
 
 // pread reads at position at: fewer bytes than b holds mean the file's end.
 func (h handle) pread(b []byte, at int64) (int, error) {
+	if h.in != nil {
+		return h.in.ReadAt(b, at)
+	}
 	n, err := h.f.ReadAt(b, at)
 	if errors.Is(err, io.EOF) {
 		err = nil

@@ -39,7 +39,7 @@ func (id ID) node() ID { id.Cut = 0; return id }
 type Checkpoint struct {
 	ID         ID
 	Path       string        // the first path, which the key keeps
-	Began      int64         // when this life began, Unix ns; 0: not known. Rotated files born earlier are not news
+	Began      int64         // when this life began, Unix ns; 0: not known, or InArchive. Rotated files born earlier are not news
 	Position   line.Position // the next byte
 	Head       uint64        // hash of the first HeadLength bytes
 	HeadLength int           // 0: not known
@@ -47,6 +47,11 @@ type Checkpoint struct {
 	TailLength int           // 0: not known
 	Ended      bool          // truncated or deleted: nothing will ever be read of it again
 }
+
+// InArchive is Began of a generation of which nothing was known before it lay in an
+// archive: its identity is that of the archive's file, its positions are those in what
+// the archive was made from.
+const InArchive = -1
 
 const (
 	headMost = 1024 // bytes that Head covers once they are there

@@ -2,6 +2,7 @@ package follow
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,9 @@ func (s *Stream) Look() (ready bool, err error) {
 	now := s.now()
 	s.due = time.Time{}
 	if !s.begun {
+		if s.since == 0 {
+			s.since = now.UnixNano()
+		}
 		if err := s.begin(); err != nil {
 			return false, err
 		}
@@ -39,6 +43,7 @@ func (s *Stream) Look() (ready bool, err error) {
 			i--
 		}
 	}
+	s.keepNameless(now)
 	if len(s.queue) > 0 {
 		ready = ready || s.queue[0].stirred || s.passable(now)
 	}
@@ -60,11 +65,18 @@ func (s *Stream) lookAtPath(now time.Time) error {
 		s.at.see(info)
 		return nil
 	}
+	if s.sealed == info.key {
+		s.displace(now)
+		return nil
+	}
 	return s.arrive(info, now)
 }
 
 // see takes note of what a stat says.
 func (g *generation) see(info fileInfo) (changed bool) {
+	if g.arch != nil {
+		return false
+	}
 	changed = info.size != int64(g.pos)+g.frag || info.mtime != g.mtime
 	g.stirred = g.stirred || changed
 	g.size, g.mtime = info.size, info.mtime
@@ -105,11 +117,23 @@ func (s *Stream) lookAt(g *generation, now time.Time) bool {
 		g.deleted = now
 	}
 	switch {
-	case !g.deleted.IsZero() && (g.file.forsaken() || now.Sub(g.deleted) >= s.cfg.DeletedAge),
+	case !g.deleted.IsZero() && s.forsaken(g), !g.deleted.IsZero() && now.Sub(g.deleted) >= s.cfg.DeletedAge,
 		now.Sub(g.grown) >= s.cfg.DeletedAge:
 		g.ending, g.stirred = true, true
 	default:
 		s.wake(g.grown.Add(s.cfg.DeletedAge))
+	}
+	return true
+}
+
+// forsaken says that nobody writes to the file of g any more; its size is its last then.
+func (s *Stream) forsaken(g *generation) bool {
+	if !g.file.forsaken() {
+		return false
+	}
+	g.forsaken = true
+	if info, err := g.file.stat(); err == nil { // what was written since the first look
+		g.see(info)
 	}
 	return true
 }
@@ -172,7 +196,18 @@ func (s *Stream) retire(g *generation) {
 func (s *Stream) vanished(g *generation) {
 	g.deleted = s.now()
 	c := g.cutOff(g.waiting)
-	if lost := g.size - int64(g.pos) - int64(len(c.Data)); lost > 0 {
+	lost := g.size - int64(g.pos) - int64(len(c.Data))
+	if lost > 0 {
+		c.Lost, c.LostLeast = lost, true
+	}
+	if end := c; lost > 0 || len(c.Data) > 0 {
+		end.Data = slices.Clone(c.Data)
+		if s.seekArchiveOf(g.name, g.checkpoint(), end) {
+			s.drop(g)
+			return
+		}
+	}
+	if lost > 0 {
 		s.lost += lost
 		s.cfg.Logger.Warn("deleted before it was read to its end", "path", g.path, "was", g.name,
 			"generation", g.gen.String(), "position", int64(g.pos), "bytes_lost_at_least", lost)

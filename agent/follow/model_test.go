@@ -5,14 +5,19 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/loghaul/loghaul/internal/line"
 )
 
 // model is a writer and a rotator that know every line, and a reader whose
-// acknowledgements lag behind and who is killed now and then. At any time what
-// was read must be what was written, in order, up to some byte.
+// acknowledgements lag behind and who is killed now and then. Files are renamed,
+// truncated with and without a copy, replaced, deleted while they are written and not
+// read, moved away and back. At any time what was read must be what was written, in
+// order, up to some byte.
 type model struct {
 	t       *testing.T
 	r       *rand.Rand
@@ -29,6 +34,8 @@ type model struct {
 	acked int // bytes of tl.text
 	acks  map[ID]Checkpoint
 	sent  []delivery
+	sp    *memorySpool
+	blind bool // something was written to a file without a name since the last look
 }
 
 type delivery struct {
@@ -37,12 +44,20 @@ type delivery struct {
 	end  int // of tl.text
 }
 
+// TestModelOfAWriterARotatorAndKills takes LOGHAUL_MODEL_STEPS steps, 400 with each
+// seed from LOGHAUL_SEED on. TMPDIR on a tmpfs makes it fast; ext4 gives inodes again.
 func TestModelOfAWriterARotatorAndKills(t *testing.T) {
-	seeds := 10
+	steps, first := 4000, 0
 	if testing.Short() {
-		seeds = 3
+		steps = 1200
 	}
-	for seed := range seeds {
+	if n, err := strconv.Atoi(os.Getenv("LOGHAUL_MODEL_STEPS")); err == nil {
+		steps = n
+	}
+	if n, err := strconv.Atoi(os.Getenv("LOGHAUL_SEED")); err == nil {
+		first = n
+	}
+	for seed := first; seed < first+(steps+399)/400; seed++ {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			t.Parallel()
 			m := newModel(t, uint64(seed))
@@ -56,8 +71,8 @@ func TestModelOfAWriterARotatorAndKills(t *testing.T) {
 
 func newModel(t *testing.T, seed uint64) *model {
 	path := pathIn(t, "app.log")
-	m := &model{t: t, r: rand.New(rand.NewPCG(seed, 1)), path: path, acks: make(map[ID]Checkpoint)}
-	m.cfg = Config{Path: path, DeletedAge: time.Hour, MaxLine: 2000}
+	m := &model{t: t, r: rand.New(rand.NewPCG(seed, 1)), path: path, acks: make(map[ID]Checkpoint), sp: newMemorySpool()}
+	m.cfg = Config{Path: path, DeletedAge: time.Hour, MaxLine: 2000, Spool: m.sp}
 	m.cfg.Logger = slog.New(slog.NewTextHandler(m, nil))
 	m.create()
 	m.tl = tail(t, m.cfg)
@@ -102,12 +117,18 @@ func (m *model) step() {
 	case k < 82:
 		m.did("release")
 		m.tl.s.Release()
+	case k < 83:
+		m.truncate()
 	case k < 85:
 		m.copyTruncate()
-	case k < 88:
+	case k < 89:
 		m.replace()
-	case k < 92:
+	case k < 91:
 		m.removeOld()
+	case k < 92:
+		m.compressOld()
+	case k < 93:
+		m.moveAwayAndBack()
 	default:
 		m.restart()
 	}
@@ -162,41 +183,98 @@ func (m *model) rotate() {
 	m.create()
 }
 
-// copyTruncate truncates what has been read and acknowledged whole.
-func (m *model) copyTruncate() {
+// truncate truncates what has been read and acknowledged whole.
+func (m *model) truncate() {
 	m.endLine()
 	m.settle()
 	m.did("truncate")
 	must(m.t, os.Truncate(m.path, 0))
 }
 
+// copyTruncate leaves a copy, from which what was not read is to be had. One that is too
+// short to be known again, or holds nothing that was read, must have been read whole.
+func (m *model) copyTruncate() {
+	m.endLine()
+	m.poll()
+	if g := m.tl.s.at; g == nil || g.headLen < copyLeast || m.acks[g.id].HeadLength < copyLeast || m.acks[g.id].Position == 0 {
+		m.settle()
+	} else if m.r.IntN(2) == 0 {
+		m.write()
+		m.endLine()
+	}
+	m.n++
+	name := fmt.Sprintf("%s.%06d", m.path, m.n)
+	m.did("copytruncate")
+	tick(m.t, m.path)
+	b, err := os.ReadFile(m.path)
+	must(m.t, err)
+	must(m.t, os.WriteFile(name, b, 0o644))
+	must(m.t, os.Truncate(m.path, 0))
+	tick(m.t, m.path)
+	m.poll() // a copy of what was truncated unseen is found by the next life's eyes only
+	m.settle()
+}
+
 // replace deletes the file, which is written on without a name if it is held open.
 func (m *model) replace() {
-	m.settle()
-	if !m.tl.s.at.file.open() {
+	if !m.holds(m.path) {
 		m.endLine()
 		m.settle()
 	}
-	m.did("remove")
+	held := m.holds(m.path)
+	m.did(fmt.Sprint("remove, held ", held))
 	must(m.t, os.Remove(m.path))
-	if m.tl.s.at.file.open() {
+	if held {
+		m.blind = true
 		m.write()
+		if m.r.IntN(2) == 0 {
+			m.poll()
+			m.write()
+			m.blind = true
+		}
 		m.endLine()
-		m.settle()
+	}
+	if m.r.IntN(2) == 0 {
+		m.look()
 	}
 	tick(m.t, m.path)
 	m.create()
 }
 
-// removeOld deletes the oldest rotated file, once it has been read.
+// holds says whether the reader has the named file open, or nothing to read in it.
+func (m *model) holds(name string) bool {
+	info, err := statPath(name)
+	must(m.t, err)
+	for _, g := range append(m.tl.s.held(), m.tl.s.lingering...) {
+		if g.key == info.key {
+			return g.file.open() && !g.copied
+		}
+	}
+	return false
+}
+
+// removeOld deletes the oldest rotated file.
 func (m *model) removeOld() {
 	if len(m.rotated) == 0 {
 		return
 	}
-	m.settle()
+	if !m.holds(m.rotated[0]) {
+		m.settle()
+	}
 	m.did("rm")
 	must(m.t, os.Remove(m.rotated[0]))
 	m.rotated = m.rotated[1:]
+	m.blind = true
+}
+
+// look stats and keeps what lost its name.
+func (m *model) look() {
+	m.did("look")
+	if _, err := m.tl.s.Look(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.blind = false
+	m.learn()
 }
 
 // settle reads and acknowledges all whole lines.
@@ -216,21 +294,22 @@ func (m *model) settle() {
 
 func (m *model) poll() {
 	m.did("poll")
-	if _, err := m.tl.s.Look(); err != nil {
-		m.t.Fatal(err)
-	}
-	m.learn()
+	m.look()
 	for {
 		c, err := m.tl.s.Next(m.tl.buf)
+		if err == ErrFar {
+			continue
+		}
 		if err == ErrIdle {
 			break
 		}
 		must(m.t, err)
+		before := m.tl.acks[c.ID]
 		m.tl.take(c)
 		if c.Gone {
 			m.learn()
 		}
-		m.sent = append(m.sent, delivery{cp: m.lastCheckpoint(c), gone: c.Gone, end: m.tl.text.Len()})
+		m.sent = append(m.sent, delivery{cp: m.after(c, before), gone: c.Gone, end: m.tl.text.Len()})
 	}
 	if got, want := m.tl.text.String(), m.written.String(); !strings.HasPrefix(want, got) {
 		m.fail(want)
@@ -247,20 +326,23 @@ func (m *model) learn() {
 	}
 }
 
-func (m *model) lastCheckpoint(c Chunk) Checkpoint {
-	if cp, ok := m.tl.acks[c.ID]; ok {
-		return cp
+// after is what the journal knows once c is acknowledged.
+func (m *model) after(c Chunk, before Checkpoint) Checkpoint {
+	cp := Checkpoint{ID: c.ID, Path: c.Path, Began: c.Began, Position: c.Start + line.Position(len(c.Data)), Head: c.Head, HeadLength: c.HeadLength}
+	if cp.Tail, cp.TailLength = Tail(c.Data); cp.TailLength == 0 && before.Position == cp.Position {
+		cp.Tail, cp.TailLength = before.Tail, before.TailLength
 	}
-	return Checkpoint{ID: c.ID}
+	return cp
 }
 
 func (m *model) ack(n int) {
 	for _, d := range m.sent[:n] {
 		if d.gone {
-			delete(m.acks, d.cp.ID)
-		} else {
-			m.acks[d.cp.ID] = d.cp
+			d.cp.Ended = true
+			delete(m.sp.kept, d.cp.ID)
 		}
+		m.acks[d.cp.ID] = d.cp
+		m.sp.needed[d.cp.ID] = d.cp.Position
 		m.acked = d.end
 	}
 	m.sent = m.sent[n:]
@@ -268,6 +350,9 @@ func (m *model) ack(n int) {
 
 // restart kills the reader: what was not acknowledged will be read again.
 func (m *model) restart() {
+	if m.blind {
+		m.look() // else what it has not seen dies with it
+	}
 	m.did("kill")
 	text := m.tl.text.String()[:m.acked]
 	m.tl.text.Reset()
@@ -287,7 +372,7 @@ func (m *model) restart() {
 		m.create()
 		m.did("rotate")
 	}
-	m.tl.restart(m.cfg)
+	m.tl.die(m.cfg)
 	m.tl.acks = make(map[ID]Checkpoint)
 	m.poll()
 }

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"log/slog"
 	"sync"
 )
 
@@ -15,6 +16,7 @@ type Owners struct {
 		known map[nodeKey][]Checkpoint // of files that no Stream holds, oldest life first
 		order []nodeKey                // of known, oldest first, so that it stays bounded
 		homes map[string]*home         // by path
+		told  bool                     // that archives are left alone
 	}
 }
 
@@ -106,6 +108,19 @@ func (o *Owners) homeOf(path string, s *Stream) bool {
 	defer o.mu.Unlock()
 	h := o.mu.homes[path]
 	return h != nil && h.stream != s
+}
+
+// home says whether a Stream has path for its own.
+func (o *Owners) home(path string) bool { return o.homeOf(path, nil) }
+
+// tellArchive logs, once for all, that an archive is left alone.
+func (o *Owners) tellArchive(log *slog.Logger, path string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.mu.told {
+		o.mu.told = true
+		log.Info("archives that match are left alone: --once sends them", "first", path)
+	}
 }
 
 // held says whether another Stream than s reads the file.

@@ -111,3 +111,22 @@ func TestAnUnreadableFileIsToldAndTriedAgain(t *testing.T) {
 	denied = false
 	tl.want(tl.poll(), "1\n")
 }
+
+func TestHardLinksOfOneFileAreReadOnce(t *testing.T) {
+	path := pathIn(t, "app.log")
+	owners := NewOwners(nil)
+	appendTo(t, path, "1\n")
+	must(t, os.Link(path, path+".link"))
+	a := tail(t, Config{Path: path, Owners: owners})
+	b := tail(t, Config{Path: path + ".link", Owners: owners})
+	a.want(a.poll(), "1\n")
+	b.want(b.poll(), "")
+	appendTo(t, path+".link", "2\n")
+	b.want(b.poll(), "")
+	a.want(a.poll(), "2\n")
+	must(t, os.Remove(path))
+	appendTo(t, path+".link", "3\n")
+	if got := a.quiet() + b.quiet() + a.quiet(); got != "3\n" {
+		t.Errorf("after one of its names is gone %q is read, want the new line once", got)
+	}
+}

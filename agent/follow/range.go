@@ -12,10 +12,19 @@ import (
 var ErrGone = errors.New("the file is gone, or was truncated")
 
 // ReadRange appends to dst the bytes [start, end) of the generation of cp, which
-// is looked for at path and among the rotated files beside it. It wraps ErrGone
-// when they cannot be had.
+// is looked for at path, among the rotated files beside it and in their archives. It
+// wraps ErrGone when they cannot be had.
 func ReadRange(path string, cp Checkpoint, start, end line.Position, dst []byte) ([]byte, error) {
 	f, err := findRange(path, cp)
+	if errors.Is(err, ErrGone) {
+		data, found, packed := readPacked(path, cp, start, end, dst)
+		if found {
+			return data, nil
+		}
+		if packed != nil && !missing(packed) {
+			err = packed
+		}
+	}
 	if err != nil {
 		return dst, fmt.Errorf("looking for generation %s of %s: %w", cp.ID.Generation(), path, err)
 	}

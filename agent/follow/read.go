@@ -16,6 +16,13 @@ func (s *Stream) read(g *generation, buf []byte) (Chunk, error) {
 		return Chunk{}, fmt.Errorf("reading %s: a buffer of %d bytes, at least %d are needed", g.name, len(buf), leastBuffer)
 	}
 	for again := false; ; {
+		if g.arch != nil {
+			if err := s.enterArchive(g); err == ErrIdle {
+				return s.notice()
+			} else if err != nil {
+				return Chunk{}, err
+			}
+		}
 		if !g.file.open() {
 			if !g.stirred && !g.ending {
 				return Chunk{}, ErrIdle // as Look saw it, and it is not worth a descriptor
@@ -26,9 +33,12 @@ func (s *Stream) read(g *generation, buf []byte) (Chunk, error) {
 		}
 		final := g.ending || s.finish // before the read: then its end is the end
 		n, err := g.file.pread(buf, int64(g.pos)-int64(g.tailLen))
+		if err != nil && g.arch != nil {
+			return Chunk{}, s.archiveTrouble(g, err)
+		}
 		if err != nil {
 			g.stirred = false
-			if g.deleted.IsZero() {
+			if g.deleted.IsZero() && !g.hidden() {
 				g.file.close() // a stale handle of a network filesystem is mended by opening again
 			}
 			return Chunk{}, fmt.Errorf("reading %s at %d: %w", g.name, g.pos, err)
@@ -95,6 +105,8 @@ func (s *Stream) next(g *generation, buf []byte, end bool) (c Chunk, done bool) 
 	s.warnBinary(g, c.Data)
 	if end && len(left) == 0 {
 		c.Final, c.Gone = true, g.gone()
+		c.Lost, c.LostLeast = g.missing, g.missingLeast && g.missing > 0
+		s.giveUp(g)
 		s.drop(g)
 	}
 	return c, false
@@ -102,21 +114,37 @@ func (s *Stream) next(g *generation, buf []byte, end bool) (c Chunk, done bool) 
 
 // endOf takes leave of g, which has nothing left, with a notice if that says anything.
 func (s *Stream) endOf(g *generation) {
+	s.giveUp(g)
 	if g.gone() || g.skipped > 0 {
 		s.notices = append(s.notices, g.end(g.gone()))
 	}
 	s.drop(g)
 }
 
+// giveUp counts the bytes of g that can never be read.
+func (s *Stream) giveUp(g *generation) {
+	if g.missing > 0 {
+		s.lost += g.missing
+		s.cfg.Logger.Warn("bytes of a file are lost: they were written and are nowhere any more", "path", g.path,
+			"generation", g.gen.String(), "position", int64(g.pos), "bytes", g.missing, "at_least", g.missingLeast)
+	}
+}
+
 // drop forgets g, unless the path still leads to it.
 func (s *Stream) drop(g *generation) {
-	if g == s.at {
+	if g == s.at && g.arch == nil {
 		return
 	}
-	s.queue = without(s.queue, g)
-	s.late = without(s.late, g)
+	s.forget(g)
+	s.remember(g)
+	if g.arch != nil {
+		s.passOver(g.key)
+	}
 	s.cfg.Owners.leave(g.key, s, g.checkpoint(), g.gone())
-	g.file.close()
+	if !s.linger(g) {
+		s.keepRest(g)
+		g.file.close()
+	}
 }
 
 func without(gs []*generation, g *generation) []*generation {
@@ -138,14 +166,34 @@ func (s *Stream) noticeOr(err error) (Chunk, error) {
 // truncated ends g, whose file does not go on with what was read of it, and
 // begins the file's next life at 0. If the rotator left a copy, g goes on in it.
 func (s *Stream) truncated(g *generation, buf []byte) (Chunk, error) {
-	if g.copied { // not a copy after all, as far as it goes
+	if g.copied || g.file.in != nil { // not a copy after all, as far as it goes
 		s.endOf(g)
 		return s.noticeOr(nil)
 	}
+	c, copied, err := s.nextLife(g)
+	if err != nil {
+		return Chunk{}, err
+	}
+	if copied {
+		return s.read(g, buf)
+	}
+	if c.ID == (ID{}) {
+		return s.notice()
+	}
+	if len(c.Data) > 0 {
+		c.Data = buf[:copy(buf, c.Data)]
+	}
+	return c, nil
+}
+
+// nextLife puts the next life of the file of g, which was truncated, in the place of
+// g, whose end it answers; or behind g, if that goes on in a copy. The end is zero if it
+// may lie in an archive.
+func (s *Stream) nextLife(g *generation) (c Chunk, copied bool, err error) {
 	f := file{handle: g.file, name: g.name}
 	info, err := f.stat()
 	if err != nil {
-		return Chunk{}, fmt.Errorf("reading %s: %w", g.name, err)
+		return Chunk{}, false, fmt.Errorf("reading %s: %w", g.name, err)
 	}
 	f.info = info
 	id := g.id
@@ -156,18 +204,26 @@ func (s *Stream) truncated(g *generation, buf []byte) (Chunk, error) {
 	ng.away, ng.deleted, ng.ending, ng.grown, ng.stirred = g.away, g.deleted, g.ending, g.grown, true
 
 	if s.intoCopy(g, ng) {
-		return s.read(g, buf)
+		return Chunk{}, true, nil
 	}
-	c := g.cutOff(buf[:copy(buf, g.waiting)])
+	c = g.cutOff(g.waiting)
 	lost := int64(0)
 	if g.peak > info.size { // else it may have grown to there since
 		lost = max(g.peak-int64(g.pos)-int64(len(c.Data)), 0)
+	}
+	c.Lost, c.LostLeast = lost, lost > 0
+	if end := c; g.headLen >= copyLeast {
+		s.replace(g, ng)
+		end.Data = bytes.Clone(c.Data)
+		if s.seekArchive(g.checkpoint(), end) {
+			return Chunk{}, false, nil
+		}
 	}
 	s.lost += lost
 	s.cfg.Logger.Info("truncated: starting over at its first byte", "path", g.path, "generation", g.gen.String(),
 		"position", int64(g.pos), "bytes_lost_at_least", lost)
 	s.replace(g, ng)
-	return c, nil
+	return c, false, nil
 }
 
 // replace puts ng in the place of g.

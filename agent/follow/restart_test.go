@@ -100,6 +100,31 @@ func TestTruncationWhileDownIsRefutedByHashes(t *testing.T) {
 	}
 }
 
+func TestAnInodeUsedAgainWhileDownIsAnotherFile(t *testing.T) {
+	for _, births := range []bool{true, false} {
+		path := pathIn(t, "app.log")
+		appendTo(t, path, numbered(0, 30))
+		cfg := Config{Path: path}
+		tl := tail(t, cfg)
+		tl.poll()
+		must(t, os.Remove(path))
+		tick(t, path)
+		text := numbered(100, 200)
+		appendTo(t, path, text)
+		now, err := statPath(path)
+		must(t, err)
+		for id, cp := range tl.acks { // the filesystem gave the inode of the old file to the new one
+			delete(tl.acks, id)
+			if cp.ID.Inode = now.key.ino; !births {
+				cp.ID.Birth = now.key.birth // it keeps none, so they cannot differ: only the hashes tell
+			}
+			tl.acks[cp.ID] = cp
+		}
+		tl.restart(cfg)
+		tl.want(tl.quiet(), text)
+	}
+}
+
 func TestCopytruncateWhileDownGoesOnInTheCopy(t *testing.T) {
 	path := pathIn(t, "app.log")
 	appendTo(t, path, numbered(0, 30))

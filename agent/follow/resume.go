@@ -13,9 +13,16 @@ import (
 // been renamed while nobody looked. What is found elsewhere than at the path waits
 // in the queue, oldest first, then what was born since and rotated away as well.
 func (s *Stream) begin() error {
-	lives := s.lives()
-	for _, cp := range lives {
-		s.newest = max(s.newest, cp.ID.Birth, cp.Began)
+	lives, past := s.lives()
+	for _, cp := range past {
+		if !s.resumeKept(cp) && (cp.Ended || !s.resumeCopy(cp) && !s.seekArchive(cp, goneNotice(cp))) {
+			s.notices = append(s.notices, goneNotice(cp))
+		}
+	}
+	for _, cp := range s.cfg.Resume { // those that are over too: what lay beside them is known, or a copy
+		if cp.Began != InArchive { // whose file is younger than what it holds
+			s.newest = max(s.newest, cp.ID.Birth, cp.Began)
+		}
 	}
 	here, err := statPath(s.cfg.Path)
 	if err != nil && !missing(err) {
@@ -36,8 +43,9 @@ func (s *Stream) begin() error {
 }
 
 // lives are the checkpoints of Resume that can still be read, oldest first: of
-// each file the latest life. The others are told as ended.
-func (s *Stream) lives() []Checkpoint {
+// each file the latest life. past are the others, of which no more than a copy is left,
+// or what the spool has.
+func (s *Stream) lives() (lives, past []Checkpoint) {
 	cps := slices.Clone(s.cfg.Resume)
 	slices.SortStableFunc(cps, func(a, b Checkpoint) int {
 		if a.ID.Birth != b.ID.Birth && a.ID.Birth != 0 && b.ID.Birth != 0 {
@@ -49,13 +57,14 @@ func (s *Stream) lives() []Checkpoint {
 	for _, cp := range cps {
 		last[cp.ID.node()] = max(last[cp.ID.node()], cp.ID.Cut)
 	}
-	return slices.DeleteFunc(cps, func(cp Checkpoint) bool {
-		over := cp.Ended || cp.ID.Cut < last[cp.ID.node()]
-		if over {
-			s.notices = append(s.notices, goneNotice(cp))
+	for _, cp := range cps {
+		if cp.Ended || cp.ID.Cut < last[cp.ID.node()] {
+			past = append(past, cp)
+		} else {
+			lives = append(lives, cp)
 		}
-		return over
-	})
+	}
+	return lives, past
 }
 
 func goneNotice(cp Checkpoint) Chunk {
@@ -80,6 +89,10 @@ func (s *Stream) resume(cps []Checkpoint) error {
 		return fmt.Errorf("looking beside %s for rotated files: %w", s.cfg.Path, err)
 	}
 	for n, cp := range cps {
+		if cp.Began == InArchive {
+			s.resumeArchive(cp)
+			continue
+		}
 		i := slices.IndexFunc(sibs, func(sib sibling) bool { return sameNode(cp, sib.info.key) })
 		if i >= 0 {
 			s.enqueue(sibs[i].name)
@@ -88,11 +101,11 @@ func (s *Stream) resume(cps []Checkpoint) error {
 		if n == len(cps)-1 && cp.ID.Cut > 0 && cp.Began == 0 {
 			s.newest = max(s.newest, time.Now().UnixNano()) // what lies there may be copies of it
 		}
-		if s.resumeCopy(cp) {
+		if s.resumeKept(cp) || s.resumeCopy(cp) || s.seekArchive(cp, goneNotice(cp)) {
 			continue
 		}
 		s.notices = append(s.notices, goneNotice(cp))
-		s.cfg.Logger.Info("a file followed before is gone, or compressed", "path", cp.Path,
+		s.cfg.Logger.Info("a file followed before is gone", "path", cp.Path,
 			"generation", cp.ID.Generation().String(), "position", int64(cp.Position))
 	}
 	return nil
@@ -140,6 +153,7 @@ func (s *Stream) gather(at fileKey) {
 		}
 		s.enqueue(sib.name)
 	}
+	s.gatherArchives()
 }
 
 // holds says whether the Stream reads the file already.
@@ -196,7 +210,9 @@ func (s *Stream) arrive(info fileInfo, now time.Time) error {
 		return err
 	}
 	if g == nil {
-		s.foreign = info.key
+		if s.sealed != info.key {
+			s.foreign = info.key
+		}
 		return nil
 	}
 	if !known && (!s.first || len(s.cfg.Resume) > 0) {
@@ -221,6 +237,15 @@ func (s *Stream) take(name string, start line.Position) (*generation, error) {
 	if !ok {
 		f.close()
 		return nil, nil
+	}
+	if packed, err := s.isArchive(name, f); packed || err != nil {
+		if err != nil {
+			f.close()
+			s.cfg.Owners.abandon(f.info.key, s)
+			return nil, err
+		}
+		s.cfg.Owners.abandon(f.info.key, s) // it is claimed once it is known whose it is
+		return s.takeArchive(f, start), nil
 	}
 	g, err := s.recognize(f, known, start)
 	if err != nil {
@@ -248,7 +273,7 @@ func (s *Stream) recognize(f file, known []Checkpoint, start line.Position) (*ge
 			g.born = max(g.born, cp.Began)
 			return g, g.seek(cp.Position, s.cut)
 		}
-		if !s.resumeCopy(cp) {
+		if !s.resumeKept(cp) && !s.resumeCopy(cp) && !s.seekArchive(cp, goneNotice(cp)) {
 			s.notices = append(s.notices, goneNotice(cp))
 			s.cfg.Logger.Info("truncated or replaced while not followed: starting over at its first byte", "path", cp.Path,
 				"generation", cp.ID.Generation().String(), "position", int64(cp.Position))

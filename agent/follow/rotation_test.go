@@ -11,7 +11,7 @@ func grow(t *testing.T, path string, size int64) {
 	must(t, os.Truncate(path, size))
 }
 
-func TestARenamedFileIsReadToItsEndBeforeTheNewOne(t *testing.T) {
+func TestRule11ARenamedFileIsReadToItsEndBeforeTheNewOne(t *testing.T) {
 	path := pathIn(t, "app.log")
 	appendTo(t, path, "1\n")
 	tl := tail(t, Config{Path: path})

@@ -18,14 +18,24 @@ type sibling struct {
 // name, oldest first. A folder that changes while it is listed is listed again, for
 // a file that is being renamed can be missed.
 func siblings(base string) ([]sibling, error) {
-	dir, name := filepath.Split(base)
+	name := filepath.Base(base)
+	found, err := beside(base, func(n string, _ []string) bool { return rotated(name, n) })
+	slices.SortStableFunc(found, func(a, b sibling) int {
+		return cmp.Or(cmp.Compare(a.info.key.birth, b.info.key.birth), cmp.Compare(a.info.mtime, b.info.mtime))
+	})
+	return found, err
+}
+
+// beside lists the files in base's folder that wanted says yes to, who is told all names.
+func beside(base string, wanted func(name string, all []string) bool) ([]sibling, error) {
+	dir, _ := filepath.Split(base)
 	var found []sibling
 	for range 5 {
 		before, err := statPath(dir)
 		if err != nil {
 			return nil, err
 		}
-		if found, err = list(dir, name); err != nil {
+		if found, err = list(dir, wanted); err != nil {
 			return nil, err
 		}
 		after, err := statPath(dir)
@@ -36,13 +46,10 @@ func siblings(base string) ([]sibling, error) {
 			break
 		}
 	}
-	slices.SortStableFunc(found, func(a, b sibling) int {
-		return cmp.Or(cmp.Compare(a.info.key.birth, b.info.key.birth), cmp.Compare(a.info.mtime, b.info.mtime))
-	})
 	return found, nil
 }
 
-func list(dir, name string) ([]sibling, error) {
+func list(dir string, wanted func(name string, all []string) bool) ([]sibling, error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
@@ -54,7 +61,7 @@ func list(dir, name string) ([]sibling, error) {
 	}
 	var found []sibling
 	for _, n := range names {
-		if !rotated(name, n) {
+		if !wanted(n, names) {
 			continue
 		}
 		info, err := statName(filepath.Join(dir, n))
@@ -70,7 +77,7 @@ func list(dir, name string) ([]sibling, error) {
 //	app.log.1   app.log-20260131   app.log.2026-01-31T10:00:00   app.log.old
 //	app.1.log   app-2026-01-31.log   app.log~
 //
-// Archives (app.log.2.gz) are not: their bytes are not the generation's.
+// Archives (app.log.2.gz) are not: their bytes are not the generation's (candidates).
 func rotated(base, name string) bool {
 	if name == base {
 		return false

@@ -16,8 +16,15 @@ package follow
 // before the position and compares them. So a truncation is noticed by the read
 // itself, with no stat that could race with it.
 //
+// A generation that lies in an archive only is one that reads a decompressing handle
+// (archived.go). Which generation an archive holds is found out when its turn comes, by the bytes
+// before the positions of those that begin as it does.
+//
+// A file that loses its last name is read on through its descriptor, and what of it is
+// not acknowledged goes to the spool, where a later process finds it (nameless.go).
+//
 // What can still go wrong: a file that comes and goes at the path between two
-// Looks and is deleted or compressed; a file that is deleted while its descriptor
+// Looks and is deleted; a file that is deleted while its descriptor
 // is released; a regrown file whose last 256 bytes before the position are
 // the very same; copies by copytruncate that a wide pattern follows as files of
 // their own.
@@ -56,6 +63,8 @@ type Chunk struct {
 	Gone       bool            // Final, and the bytes are gone for good: the generation can be forgotten
 	Head       uint64          // hash of the generation's first HeadLength bytes
 	HeadLength int             // as far as they have been handed on, 1024 at most
+	Lost       int64           // with Final: bytes behind its end that were written and can never be read
+	LostLeast  bool            // and there may have been more of them
 }
 
 // Stream is one path across its generations. It is for one goroutine at a time.
@@ -65,17 +74,24 @@ type Stream struct {
 	begun bool // the generations known from before have been looked for
 	first bool // the path has not been looked at yet
 
-	queue   []*generation // oldest first: the first is read, the others wait for its end
-	at      *generation   // what the path leads to now: the last of queue, or nil
-	late    []*generation // read to their end and passed over; may still grow
-	newest  int64         // Unix ns: rotated files born up to then are known, or copies
-	foreign fileKey       // what the path leads to though it is not ours to read, zero if none
-	notices []Chunk       // ends of generations without data, to be handed on first
-	finish  bool          // every end is final
-	now     func() time.Time
-	lost    int64     // bytes that were there and can never be read
-	due     time.Time // when Look should be called again, zero if no time is set
-	binary  bool      // NUL bytes have been seen and told
+	queue     []*generation // oldest first: the first is read, the others wait for its end
+	at        *generation   // what the path leads to now: the last of queue, or nil
+	late      []*generation // read to their end and passed over; may still grow
+	exposed   []string      // names of files that the path has left and that are not acknowledged
+	lingering []*generation // at their end for good, held open until they are acknowledged
+	newest    int64         // Unix ns: rotated files born up to then are known, or copies
+	foreign   fileKey       // what the path leads to though it is not ours to read, zero if none
+	sealed    fileKey       // what the path leads to, an archive of which nothing more is read
+	since     int64         // Unix ns: when the first Look was
+	sought    []sought      // generations that an archive in queue may hold
+	past      []Checkpoint  // of generations let go of, oldest first
+	passed    []fileKey     // archives of which nothing more is to be read, oldest first
+	notices   []Chunk       // ends of generations without data, to be handed on first
+	finish    bool          // every end is final
+	now       func() time.Time
+	lost      int64     // bytes that were there and can never be read
+	due       time.Time // when Look should be called again, zero if no time is set
+	binary    bool      // NUL bytes have been seen and told
 }
 
 // New makes a Stream of cfg, which must be valid. It touches no file before the
@@ -90,7 +106,7 @@ func New(cfg Config) *Stream {
 	return s
 }
 
-// Next reads the next whole lines into buf, or says ErrIdle. It never waits for
+// Next reads the next whole lines into buf, or says ErrIdle, ErrWait or ErrFar. It never waits for
 // more to be written. Other errors name the path and pass or stay; the Stream
 // goes on with the next call. buf is at least 4096 bytes.
 func (s *Stream) Next(buf []byte) (Chunk, error) {
@@ -147,6 +163,10 @@ func (s *Stream) Finish() { s.finish = true }
 // time or an age runs out; zero when there is no such time.
 func (s *Stream) Due() time.Time { return s.due }
 
+// Exposed are the names of files that the path has left and of which something is not
+// acknowledged, as last seen: when one is removed, Look should be called at once.
+func (s *Stream) Exposed() []string { return s.exposed }
+
 // Done says that the path leads nowhere and every generation has ended: the
 // Stream has nothing left to do.
 func (s *Stream) Done() bool {
@@ -157,11 +177,12 @@ func (s *Stream) Done() bool {
 // oldest first.
 func (s *Stream) Checkpoints() []Checkpoint {
 	cps := make([]Checkpoint, 0, len(s.late)+len(s.queue))
-	for _, g := range s.late {
-		cps = append(cps, g.checkpoint())
-	}
-	for _, g := range s.queue {
-		cps = append(cps, g.checkpoint())
+	for _, gs := range [][]*generation{s.late, s.queue} {
+		for _, g := range gs {
+			if g.arch == nil || g.arch.chosen {
+				cps = append(cps, g.checkpoint())
+			}
+		}
 	}
 	return cps
 }
@@ -206,13 +227,13 @@ func (s *Stream) Open() int {
 			n++
 		}
 	}
-	return n
+	return n + len(s.lingering)
 }
 
 // Release closes the descriptors of files that can be opened again by name, and
 // says how many stay open. Reading goes on where it was.
 func (s *Stream) Release() int {
-	n := 0
+	n := len(s.lingering)
 	for _, g := range s.held() {
 		if g.file.open() && !g.release() {
 			n++
@@ -221,14 +242,25 @@ func (s *Stream) Release() int {
 	return n
 }
 
-// Close closes all files and gives them back to Owners with their read positions.
+// Close closes all files and gives them back to Owners with their read positions. What
+// is not acknowledged of files without a name goes to the spool.
 func (s *Stream) Close() {
 	for _, g := range s.held() {
+		if g.arch != nil && !g.arch.chosen {
+			s.cfg.Owners.abandon(g.key, s)
+			g.file.close()
+			continue
+		}
+		s.keepRest(g)
 		s.cfg.Owners.leave(g.key, s, g.checkpoint(), g.gone())
 		g.file.close()
 	}
+	for _, g := range s.lingering {
+		s.keepRest(g)
+		g.file.close()
+	}
 	s.cfg.Owners.exit(s.cfg.Path, s)
-	s.queue, s.late, s.at = nil, nil, nil
+	s.queue, s.late, s.lingering, s.at = nil, nil, nil, nil
 }
 
 // held are all generations of the Stream, oldest first.

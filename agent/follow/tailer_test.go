@@ -29,6 +29,7 @@ type tailer struct {
 	text   strings.Builder        // all data in the order it came
 	ends   map[ID]line.Position   // where the next Chunk of a generation must begin
 	acks   map[ID]Checkpoint      // as a journal would keep them
+	ended  []Checkpoint           // of generations that are over, which a journal keeps for a while
 	gens   []ID                   // in the order of their first bytes
 	finals []Chunk                // without their data
 	pieces []string               // "part/last:length" of split lines
@@ -53,6 +54,11 @@ func (tl *tailer) restart(cfg Config) {
 	tl.t.Helper()
 	tl.s.Close()
 	cfg.Resume = tl.checkpoints()
+	for _, cp := range tl.ended {
+		if _, again := tl.acks[cp.ID]; !again {
+			cfg.Resume = append(cfg.Resume, cp)
+		}
+	}
 	tl.s = tl.clock.set(New(cfg))
 	tl.ends = make(map[ID]line.Position)
 }
@@ -78,7 +84,8 @@ func (tl *tailer) poll() string {
 		switch err {
 		case nil:
 			tl.take(c)
-		case ErrIdle:
+		case ErrFar:
+		case ErrIdle, ErrWait:
 			return tl.text.String()[from:]
 		case ErrBuffer:
 			tl.buf = make([]byte, BufferSize(tl.s.cfg.MaxLine))
@@ -130,6 +137,9 @@ func (tl *tailer) take(c Chunk) {
 		tl.finals = append(tl.finals, final)
 	}
 	if c.Gone {
+		over := tl.acks[c.ID]
+		over.Ended = true
+		tl.ended = append(slices.DeleteFunc(tl.ended, func(cp Checkpoint) bool { return cp.ID == c.ID }), over)
 		delete(tl.acks, c.ID)
 	}
 }

@@ -139,3 +139,58 @@ func TestAHoleThatATruncationLeavesUnderAWriterThatDoesNotAppend(t *testing.T) {
 	w.WriteString("3\n")
 	tl.want(tl.poll(), "\x00\x00\x00\x003\n")
 }
+
+func TestRule12WhatCameBetweenTheCopyAndTheTruncationIsCounted(t *testing.T) {
+	path := pathIn(t, "app.log")
+	appendTo(t, path, numbered(0, 50))
+	tl := tail(t, Config{Path: path})
+	tl.poll()
+	appendTo(t, path, numbered(50, 60))
+	tick(t, path)
+	b, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path+".1", b, 0o644))
+	appendTo(t, path, numbered(60, 70)) // written after the copy was made, and seen
+	tl.s.Look()
+	grow(t, path, 0)
+	appendTo(t, path, "next\n")
+	tl.want(tl.poll(), numbered(50, 60)+"next\n")
+	gap := int64(len(numbered(60, 70)))
+	if f := tl.finals; len(f) != 1 || f[0].Lost != gap || !f[0].LostLeast || tl.s.Lost() != gap {
+		t.Errorf("ends told: %+v, want one with a gap of at least %d bytes", f, gap)
+	}
+	// written = delivered + gap
+	if all := numbered(0, 70) + "next\n"; int64(len(tl.text.String()))+gap != int64(len(all)) {
+		t.Errorf("%d bytes delivered and a gap of %d, of %d written", len(tl.text.String()), gap, len(all))
+	}
+}
+
+func TestRule12WithAWholeCopyNothingIsMissing(t *testing.T) {
+	path := pathIn(t, "app.log")
+	appendTo(t, path, numbered(0, 50))
+	tl := tail(t, Config{Path: path})
+	tl.poll()
+	appendTo(t, path, numbered(50, 60))
+	tl.s.Look()
+	tick(t, path)
+	copyTruncate(t, path, 1)
+	tl.want(tl.poll(), numbered(50, 60))
+	if f := tl.finals; len(f) != 1 || f[0].Lost != 0 || f[0].LostLeast {
+		t.Errorf("ends told: %+v, want one without a gap", f)
+	}
+}
+
+func TestRule12WithoutACopyTheGapIsALowerBound(t *testing.T) {
+	path := pathIn(t, "app.log")
+	appendTo(t, path, numbered(0, 50))
+	tl := tail(t, Config{Path: path})
+	tl.poll()
+	appendTo(t, path, numbered(50, 60))
+	tl.s.Look()
+	grow(t, path, 0)
+	tl.want(tl.poll(), "")
+	gap := int64(len(numbered(50, 60)))
+	if f := tl.finals; len(f) != 1 || f[0].Lost != gap || !f[0].LostLeast {
+		t.Errorf("ends told: %+v, want one with a gap of at least %d bytes", f, gap)
+	}
+}

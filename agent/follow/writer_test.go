@@ -82,7 +82,9 @@ func TestRealLogrotate(t *testing.T) {
 		}
 		t.Skip("logrotate is not installed")
 	}
-	for _, mode := range []string{"create", "nocreate", "create\nextension .log", "create\ncompress\ndelaycompress", "copytruncate"} {
+	for _, mode := range []string{"create", "nocreate", "create\nextension .log", "create\ncompress\ndelaycompress", "copytruncate",
+		"create\ncompress", "copytruncate\ncompress", "create\ncompress\ndateext\ndateformat -%Y%m%d-%s", "create\ncompress\nextension .log",
+		"create\ncompress\ncompresscmd /usr/bin/zstd\ncompressext .zst\ncompressoptions -q"} {
 		t.Run(strings.ReplaceAll(mode, "\n", "+"), func(t *testing.T) {
 			t.Parallel()
 			rotateForReal(t, bin, mode)
@@ -101,12 +103,15 @@ func rotateForReal(t *testing.T, bin, mode string) {
 	for i := range 6 {
 		text := numbered(i*20, i*20+20)
 		appendTo(t, path, text[:len(text)/2])
-		if i != 3 || mode == "copytruncate" {
+		if i != 3 || strings.HasPrefix(mode, "copytruncate") {
 			tl.quiet()
 		}
 		appendTo(t, path, text[len(text)/2:])
 		want += text
 		tick(t, path)
+		if strings.Contains(mode, "dateext") { // one name a second
+			<-time.After(time.Until(time.Now().Truncate(time.Second).Add(time.Second + 50*time.Millisecond)))
+		}
 		out, err := exec.Command(bin, "-f", "-s", filepath.Join(dir, "state"), conf).CombinedOutput()
 		if err != nil {
 			t.Fatalf("logrotate: %v\n%s", err, out)

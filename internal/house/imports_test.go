@@ -30,6 +30,7 @@ var rules = append([]rule{
 	{"deploy/bench", "internal/cli", nil, "a measurement runs the programs as they are, as processes"},
 	{"internal/record", "internal/+", nil, "the batch format is the ground floor"},
 	{"internal/line", "internal/+", nil, "what a line is on the wire needs nobody"},
+	{"internal/ledger", "internal/+", nil, "what a file's account is on the wire needs nobody"},
 }, partRules()...)
 
 // partRules keep the parts apart and their rooms behind the front doors.
@@ -59,8 +60,10 @@ func partRules() []rule {
 // named imports none.
 var neighbours = map[string][]string{
 	"agent/batch":            {"agent/follow", "agent/journal"},
+	"agent/follow":           {"agent/archive"},
 	"agent/journal":          {"agent/follow"},
 	"agent/produce":          {"agent/journal"},
+	"agent/spool":            {"agent/follow"},
 	"broker/handle":          {"broker/wire", "broker/topics", "broker/group", "broker/txn", "broker/commitlog", "broker/acl", "broker/users", "broker/quota"},
 	"broker/group":           {"broker/group/assign", "broker/statelog"},
 	"broker/topics":          {"broker/commitlog", "broker/kraft"},

@@ -1,0 +1,152 @@
+package follow
+
+import (
+	"path/filepath"
+	"slices"
+
+	"github.com/loghaul/loghaul/agent/archive"
+	"github.com/loghaul/loghaul/internal/line"
+)
+
+// pastMost bounds the generations that a Stream remembers after it has let go of them,
+// to know their archives again.
+const pastMost = 64
+
+// passedMost bounds the archives that a Stream remembers to be done with.
+const passedMost = 1024
+
+// gatherArchives queues the archives of files that came to the path and went unseen. What
+// an archive holds is not to be told from when it was made: it is not news if it is older than a
+// file that is known, or holds one that is.
+func (s *Stream) gatherArchives() {
+	all := s.candidates()
+	if len(all) == 0 {
+		return
+	}
+	floor := s.newest
+	if !s.first {
+		floor = max(floor, s.since) // what was there from the first was looked at then
+	}
+	known := s.known()
+	base := filepath.Base(s.realPath())
+	anchors := s.anchors(all, known)
+	for _, c := range all {
+		birth := c.info.key.birth
+		before := slices.ContainsFunc(anchors, func(a sibling) bool {
+			byName, told := olderName(base, c.name, a.name)
+			return c.info.mtime < a.info.mtime && (byName || !told)
+		})
+		if before || birth > 0 && birth < floor || c.info.mtime < s.newest || s.knows(c.info.key) || s.cfg.Owners.homeOf(c.name, s) {
+			continue
+		}
+		if s.cfg.Known != nil {
+			if _, read := s.cfg.Known.Of(c.id); read {
+				continue // as a file of its own
+			}
+		}
+		s.suspect(c, slices.DeleteFunc(slices.Clone(known), func(cp Checkpoint) bool { return !c.heads(cp) }), true)
+	}
+}
+
+// known are the generations of the path that the Stream knows something of.
+func (s *Stream) known() []Checkpoint {
+	known := append(slices.Clone(s.cfg.Resume), s.past...)
+	for _, g := range s.held() {
+		if g.arch == nil || g.arch.chosen {
+			known = append(known, g.checkpoint())
+		}
+	}
+	return slices.DeleteFunc(known, func(cp Checkpoint) bool { return cp.Began == InArchive })
+}
+
+// anchors are the rotated files and archives that are known: what is older is not news.
+func (s *Stream) anchors(all []candidate, known []Checkpoint) []sibling {
+	var found []sibling
+	heads := map[uint64]bool{} // of several archives that begin alike the oldest counts: the others may be news
+	for _, c := range all {
+		if s.knows(c.info.key) {
+			found = append(found, c.sibling)
+			continue
+		}
+		for _, cp := range known {
+			if cp.HeadLength >= copyLeast && !heads[cp.Head] && c.heads(cp) {
+				heads[cp.Head] = true
+				found = append(found, c.sibling)
+			}
+		}
+	}
+	sibs, _ := siblings(s.realPath())
+	for _, sib := range sibs {
+		if s.knows(sib.info.key) || slices.ContainsFunc(s.past, func(cp Checkpoint) bool { return sameNode(cp, sib.info.key) }) {
+			found = append(found, sib)
+		}
+	}
+	return found
+}
+
+// remember keeps what is needed to know an archive of g again.
+func (s *Stream) remember(g *generation) {
+	if g.arch != nil || g.pos == 0 {
+		return
+	}
+	if len(s.past) == pastMost {
+		s.past = s.past[1:]
+	}
+	s.past = append(s.past, g.checkpoint())
+}
+
+// suspectRead adds to the suspects of g what was read since it was queued.
+func (s *Stream) suspectRead(g *generation) error {
+	head := make([]byte, headMost)
+	n, err := g.arch.p.ReadAt(head, 0)
+	if err != nil {
+		return err
+	}
+	c := candidate{head: head[:n]}
+	for _, cp := range s.known() {
+		same := func(old Checkpoint) bool { return old.ID == cp.ID && old.Position == cp.Position }
+		if c.heads(cp) && !slices.ContainsFunc(g.arch.suspects, same) {
+			g.arch.suspects = append(g.arch.suspects, cp)
+		}
+	}
+	byPosition(g.arch.suspects)
+	return nil
+}
+
+// takeArchive takes in the archive that the path itself leads to: where it was left, as
+// a generation that it turns out to hold, or from start on (-1: not at all). It is nil when
+// nothing of it is to be read; f is closed then.
+func (s *Stream) takeArchive(f file, start line.Position) *generation {
+	id := f.id()
+	g := newGeneration(id, s.cfg.Path, file{name: f.name, info: f.info}, s.now())
+	var was Checkpoint
+	seen := false
+	if s.cfg.Known != nil {
+		was, seen = s.cfg.Known.Of(id)
+	}
+	f.close()
+	switch {
+	case !s.cfg.Archives:
+		s.cfg.Owners.tellArchive(s.cfg.Logger, s.cfg.Path)
+	case seen && was.Ended:
+	case start < 0:
+		s.notices = append(s.notices, Chunk{ID: id, Generation: id.Generation(), Path: s.cfg.Path, Began: InArchive, Final: true, Gone: true})
+	case seen:
+		g.intoArchive(&inArchive{own: true})
+		if s.takeUp(g, was) == nil {
+			return g
+		}
+	default:
+		a := &inArchive{own: true, fresh: true}
+		g.intoArchive(a)
+		if s.cfg.Known != nil {
+			from, _ := archive.Trim(s.cfg.Path)
+			if c, ok, _ := openCandidate(sibling{name: g.name, info: f.info}, s.cfg.Allow); ok {
+				a.suspects = byPosition(slices.DeleteFunc(s.cfg.Known.At(append(bases(from), s.cfg.Path)), func(cp Checkpoint) bool { return cp.Began == InArchive || !c.heads(cp) }))
+			}
+		}
+		return g
+	}
+	s.sealed = f.info.key
+	return nil
+}
