@@ -114,6 +114,38 @@ func TestAWriteIsHintedAtOnce(t *testing.T) {
 	}
 }
 
+func TestANameThatIsGoneIsToldAtOnceThoughNobodyFollowsIt(t *testing.T) {
+	p := newPlace(t)
+	p.write("log/a.log", "log/a.log.1", "log/b.log.1")
+	gone := make(chan string, 16)
+	cfg := Config{Include: p.patterns("log/*.log"), Events: NewEvents(nil), Interval: time.Hour, Removed: func(name string) { gone <- name }}
+	r := p.run(cfg)
+	r.until("log/a.log")
+	must(t, os.Remove(p.path("log/a.log.1")))
+	must(t, os.Rename(p.path("log/b.log.1"), p.path("log/b.log.2")))
+	must(t, os.Remove(p.path("log/a.log")))
+	for _, want := range []string{"log/a.log.1", "log/b.log.1", "log/a.log"} {
+		select {
+		case got := <-gone:
+			if got != p.path(want) {
+				t.Fatalf("told of %s, want %s", got, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("nobody told that %s is gone", want)
+		}
+	}
+}
+
+func TestMatchesIsAboutNamesThatNeedNotBeThere(t *testing.T) {
+	p := newPlace(t)
+	f := finder(t, Config{Include: p.patterns("log/**/*.log"), Exclude: []string{"secret*"}})
+	for rel, want := range map[string]bool{"log/a.log": true, "log/x/y/a.log": true, "log/a.log.1": false, "other/a.log": false, "log/secret.log": false} {
+		if got := f.Matches(p.path(rel)); got != want {
+			t.Errorf("Matches(%s) is %t, want %t", rel, got, want)
+		}
+	}
+}
+
 func drain(c chan string) {
 	for {
 		select {
@@ -188,5 +220,24 @@ func TestAnUnchangedFolderIsNotListedAgain(t *testing.T) {
 	p.write("log/new.log")
 	if !f.tree.sweep(t.Context()) {
 		t.Error("a new file was not noticed")
+	}
+}
+
+func TestAFilesystemThatDoesNotTellOfEveryChangeIsNotReliedOn(t *testing.T) {
+	p := newPlace(t)
+	p.write("log/a.log", "far/b.log")
+	real := remote
+	defer func() { remote = real }()
+	remote = func(folder string) bool { return folder == p.path("far") }
+	events := NewEvents(nil)
+	f := finder(t, Config{Include: p.patterns("*/*.log"), Events: events})
+	if events.Hears(p.path("log/a.log")) {
+		t.Error("events are said to tell of a folder that is not watched")
+	}
+	p.want(f.Once(), "far/b.log", "log/a.log")
+	for rel, want := range map[string]bool{"log/a.log": true, "far/b.log": false, "else/c.log": false} {
+		if got := events.Hears(p.path(rel)); got != want {
+			t.Errorf("that events tell of %s is %t, want %t", rel, got, want)
+		}
 	}
 }

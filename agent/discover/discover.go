@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,10 +21,11 @@ type Config struct {
 	Include  []string          // absolute patterns; ** crosses folders, {a,b} are choices
 	Exclude  []string          // a pattern without a slash is about the last name
 	Access   *Access           // what may be read; nil: everything
-	Interval time.Duration     // between two sweeps; default 1 s, and up to 10 s where a sweep takes more than 2 % of it
+	Interval time.Duration     // between two sweeps; default 1 s, and up to 10 s where a sweep takes more than 2 % of it, 0.25 % with events
 	MaxFiles int               // most files of a Set, and most folders walked; default 200,000
 	Events   *Events           // shared by the Finders of a process; nil: the sweep alone
 	Hint     func(path string) // a file of the Set was written or renamed; called from Events.Run, must not block; nil: not wanted
+	Removed  func(name string) // a file in a watched folder lost its name; as Hint, by its Path if it is of the Set, else by its real name
 	Logger   *slog.Logger      // nil discards
 }
 
@@ -111,6 +114,14 @@ func New(cfg Config) (*Finder, error) {
 	return f, nil
 }
 
+// Matches says whether a file of that name, which need not be there, belongs to what
+// the patterns ask for.
+func (f *Finder) Matches(name string) bool {
+	name = filepath.ToSlash(name)
+	about := func(p pattern) bool { return p.matches(name) }
+	return slices.ContainsFunc(f.include, about) && !slices.ContainsFunc(f.exclude, about)
+}
+
 // Once looks once and gives the Set as it is. Not together with Run.
 func (f *Finder) Once() Set {
 	f.tree.sweep(context.Background())
@@ -135,7 +146,7 @@ func (f *Finder) Run(ctx context.Context, apply func(Set)) error {
 		case <-timer.C:
 			began := time.Now()
 			changed = f.tree.sweep(ctx)
-			timer.Reset(max(f.cfg.Interval, min(50*time.Since(began), 10*time.Second)))
+			timer.Reset(max(f.cfg.Interval, min(f.share()*time.Since(began), 10*time.Second)))
 		case <-f.wake:
 			began := time.Now()
 			changed = f.tree.touch(ctx, f.takeDirty())
@@ -162,6 +173,15 @@ func (f *Finder) Run(ctx context.Context, apply func(Set)) error {
 	}
 }
 
+// share is the part of the time that sweeps may take, one of so many: events do most of
+// the work where they tell of everything.
+func (f *Finder) share() time.Duration {
+	if f.cfg.Events.Healthy() {
+		return 400
+	}
+	return 50
+}
+
 // publish makes the set known to hint.
 func (f *Finder) publish(set Set) {
 	reals := make(map[string]string, len(set.Files))
@@ -181,6 +201,19 @@ func (f *Finder) hint(real string) {
 			f.cfg.Hint(path)
 		}
 	}
+}
+
+// removed hands on that a real name is gone.
+func (f *Finder) removed(real string) {
+	if f.cfg.Removed == nil {
+		return
+	}
+	if files := f.files.Load(); files != nil {
+		if path, ok := (*files)[real]; ok {
+			real = path
+		}
+	}
+	f.cfg.Removed(filepath.FromSlash(real))
 }
 
 // changed takes note that something appeared or vanished in the real folder; an
@@ -219,6 +252,12 @@ func equal(a, b Set) bool {
 // CheckPattern says what is wrong with a pattern of Include.
 func CheckPattern(text string) error {
 	_, err := compile(text, false)
+	return err
+}
+
+// CheckExclude says what is wrong with a pattern of Exclude.
+func CheckExclude(text string) error {
+	_, err := compile(text, true)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"path"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -31,6 +32,7 @@ type Events struct {
 		sync.Mutex
 		watcher *fsnotify.Watcher           // nil unless Run runs
 		folders map[string]map[*Finder]bool // who wants to hear of a real folder
+		mute    map[string]bool             // of them, those on a filesystem that does not tell of every change
 	}
 }
 
@@ -40,8 +42,20 @@ func NewEvents(logger *slog.Logger) *Events {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Events{logger: logger}
-	e.mu.folders = make(map[string]map[*Finder]bool)
+	e.mu.folders, e.mu.mute = make(map[string]map[*Finder]bool), make(map[string]bool)
 	return e
+}
+
+// Hears says whether events tell of the file with that real path: its folder is watched,
+// and on a filesystem that tells of every change, wherever it is made.
+func (e *Events) Hears(real string) bool {
+	if e == nil {
+		return false
+	}
+	folder := path.Dir(filepath.ToSlash(real))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.mu.folders[folder] != nil && !e.mu.mute[folder]
 }
 
 // Healthy says that every folder of every Finder is watched: idle files may then
@@ -119,8 +133,15 @@ func (e *Events) watch(folder string, f *Finder) {
 	e.change.Lock()
 	defer e.change.Unlock()
 	e.mu.Lock()
+	known := e.mu.folders[folder] != nil
+	e.mu.Unlock()
+	mute := !known && remote(folder) // no lock of hints is held: it may have to ask another host
+	e.mu.Lock()
 	if e.mu.folders[folder] == nil {
 		e.mu.folders[folder] = make(map[*Finder]bool)
+		if mute {
+			e.mu.mute[folder] = true
+		}
 	}
 	e.mu.folders[folder][f] = true
 	w := e.mu.watcher
@@ -149,6 +170,7 @@ func (e *Events) unwatch(folder string, f *Finder) {
 	last, w := len(e.mu.folders[folder]) == 0, e.mu.watcher
 	if last {
 		delete(e.mu.folders, folder)
+		delete(e.mu.mute, folder)
 	}
 	e.mu.Unlock()
 	if last && w != nil {
@@ -191,6 +213,9 @@ func (e *Events) tell(ev fsnotify.Event) {
 	e.mu.Unlock()
 	for _, f := range who {
 		f.hint(name)
+		if ev.Has(fsnotify.Remove) || ev.Has(fsnotify.Rename) {
+			f.removed(name)
+		}
 		if ev.Has(fsnotify.Create) || ev.Has(fsnotify.Remove) || ev.Has(fsnotify.Rename) {
 			f.changed(folder)
 		}

@@ -27,6 +27,21 @@ func pseudo(real string) string {
 	return ""
 }
 
+// remote says whether real lies on a filesystem that may be changed without this
+// system's doing: on another host, below a mount over it, or by a program.
+var remote = func(real string) bool {
+	var st unix.Statfs_t
+	if unix.Statfs(real, &st) != nil {
+		return false
+	}
+	switch int64(uint32(st.Type)) {
+	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.V9FS_MAGIC,
+		unix.AFS_SUPER_MAGIC, unix.CEPH_SUPER_MAGIC, unix.CODA_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC:
+		return true
+	}
+	return false
+}
+
 // readable says why this process may not read the file.
 func readable(real string) error {
 	if err := unix.Faccessat(unix.AT_FDCWD, real, unix.R_OK, unix.AT_EACCESS); err != nil {

@@ -32,6 +32,7 @@ type tree struct {
 	files   int                // entries in all folders
 	over    string             // a pattern that matched more than MaxFiles
 	checked time.Time          // when links and what is refused were last looked at
+	took    time.Duration      // how long that was
 	again   bool               // they are looked at again in this sweep
 	changed bool               // by the sweep that is going on
 }
@@ -44,7 +45,7 @@ func newTree(f *Finder) *tree {
 // sweep looks at everything and says whether anything may have changed.
 func (t *tree) sweep(ctx context.Context) bool {
 	t.changed = false
-	if t.again = time.Since(t.checked) >= recheck; t.again {
+	if t.again = time.Since(t.checked) >= max(recheck, 400*t.took); t.again {
 		t.checked = time.Now()
 	}
 	if t.over != "" && t.files < t.f.cfg.MaxFiles && t.again {
@@ -58,7 +59,9 @@ func (t *tree) sweep(ctx context.Context) bool {
 		t.begin(ctx, p)
 	}
 	if t.again {
+		began := time.Now()
 		t.lookAgain()
+		t.took = time.Since(began)
 	}
 	return t.changed
 }
