@@ -37,9 +37,12 @@ type AgentTotals struct {
 	Inputs          int   `json:"inputs"`
 	Streams         int   `json:"streams"`
 	LagBytes        int64 `json:"lag_bytes"`        // in the files but not acknowledged
+	LagMs           int64 `json:"lag_ms"`           // for how long the slowest file has not come on though it has something
 	Records         int64 `json:"records"`          // acknowledged since the start
 	Bytes           int64 `json:"bytes"`            // of source files acknowledged since the start
 	SkippedBytes    int64 `json:"skipped_bytes"`    // left out on purpose: filters, long lines
+	LostBytes       int64 `json:"lost_bytes"`       // written and never to be sent, of all files that are remembered
+	SpooledBytes    int64 `json:"spooled_bytes"`    // kept of deleted files because they are not acknowledged
 	PossibleDoubles int64 `json:"possible_doubles"` // records sent again without proof that they were missing
 }
 
@@ -50,7 +53,9 @@ type InputStatus struct {
 	State    State    `json:"state"`
 	Revision Revision `json:"revision"` // the newest one seen, applied or refused
 	Error    string   `json:"error,omitempty"`
-	Files    int      `json:"files"` // that match now
+	Files    int      `json:"files"`     // that match now
+	LagBytes int64    `json:"lag_bytes"` // of all its files
+	LagMs    int64    `json:"lag_ms"`    // of the slowest
 }
 
 // StreamStatus is where one path stands on its way to one topic.
@@ -63,7 +68,14 @@ type StreamStatus struct {
 	Position   int64  `json:"position"`  // acknowledged
 	Size       int64  `json:"size"`
 	Lag        int64  `json:"lag_bytes"` // over all generations of the path
-	Error      string `json:"error,omitempty"`
+	LagMs      int64  `json:"lag_ms"`    // for how long it has not come on though there is something
+
+	// Of the generation that was read last.
+	Skipped         int64 `json:"skipped_bytes"`    // left out on purpose
+	Lost            int64 `json:"lost_bytes"`       // written and never to be sent
+	PossibleDoubles int64 `json:"possible_doubles"` // records
+
+	Error string `json:"error,omitempty"`
 }
 
 // TransferStatus is what one transfer says about itself in /loghaul/v1/status/transfers/<id>.

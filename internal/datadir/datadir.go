@@ -99,3 +99,14 @@ func owner(path string) string {
 
 // Close gives the folder back.
 func (h *Held) Close() error { return h.file.Close() }
+
+// InUse says whether a process holds the folder now. Nothing is made and nothing is
+// changed.
+func InUse(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close() // which lets go of the lock again
+	return tryLock(f) != nil
+}

@@ -100,3 +100,25 @@ func TestAFolderThatCannotBeMadeIsNamed(t *testing.T) {
 		t.Errorf("want an error that names %s, got %v", file, err)
 	}
 }
+
+func TestWhetherAFolderIsInUse(t *testing.T) {
+	dir := t.TempDir()
+	if InUse(dir) {
+		t.Error("a folder that nobody ever held is in use")
+	}
+	held, err := Hold(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !InUse(dir) {
+		t.Error("a folder that is held is not in use")
+	}
+	held.Close()
+	if InUse(dir) {
+		t.Error("a folder that was given back is in use")
+	}
+	if held, err = Hold(dir); err != nil {
+		t.Errorf("asking took the folder: %v", err)
+	}
+	held.Close()
+}
