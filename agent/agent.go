@@ -11,11 +11,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/loghaul/loghaul/agent/account"
+	"github.com/loghaul/loghaul/agent/archive"
 	"github.com/loghaul/loghaul/agent/discover"
 	"github.com/loghaul/loghaul/agent/journal"
 	"github.com/loghaul/loghaul/agent/produce"
+	"github.com/loghaul/loghaul/agent/spool"
 	"github.com/loghaul/loghaul/etcdconf"
 	"github.com/loghaul/loghaul/internal/datadir"
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
 // Agent follows files and sends their lines. Its methods are safe for concurrent use.
@@ -29,13 +33,22 @@ type Agent struct {
 
 	// Made by Run before anything else runs.
 	journal *journal.Journal
+	spool   *spool.Store
 	client  *produce.Client
 	events  *discover.Events
 	first   *firsts
 	lanes   sync.WaitGroup // everything that reads
-	opened  atomic.Int64   // descriptors of followed files
+	// settling is held while batches in doubt pass from the journal to a partition, and
+	// taken before mu.
+	settling  sync.Mutex
+	cpu       cpuShare
+	files     openFiles
+	followed  atomic.Int64 // streams that lanes look after
+	stirring  atomic.Int64 // of them, those of which something was read lately
+	unpacking *archive.Slots
+	guards    guards
 
-	// mu is taken before a lane's mail or a stream's shown, never inside one.
+	// mu is taken before guards, a lane's mail or a stream's shown, never inside one.
 	mu struct {
 		sync.Mutex
 		running bool
@@ -48,7 +61,11 @@ type Agent struct {
 		refs    []journal.InputRef // of values that are not in force any more, oldest first
 		odd     bool               // streams are left that nobody asks for
 		full    error              // why the journal cannot be written
+		survey  *survey            // the last one
 	}
+	// exposed is who wants to hear at once that a name, not of a path that is followed,
+	// is gone.
+	exposed exposed
 	// byPath is who wants to hear that a path was written.
 	byPath struct {
 		sync.RWMutex
@@ -71,6 +88,10 @@ func New(cfg Config) (*Agent, error) {
 	a.access = &discover.Access{Roots: cfg.Roots, WorldReadable: cfg.WorldReadable, Never: append(slices.Clone(cfg.Never), data)}
 	a.mu.inputs, a.mu.topics, a.mu.streams = map[string]*input{}, map[string]*topic{}, map[streamID]*stream{}
 	a.byPath.m = map[string][]*stream{}
+	a.unpacking = archive.NewSlots(unpackBytes)
+	a.files.most = cfg.MaxOpen
+	a.cpu.share, a.cpu.spent = cfg.CPU, cpuSpent
+	a.guards.wake = make(chan struct{}, 1)
 	a.metrics = newMetrics(a, cfg.Registry)
 	return a, nil
 }
@@ -100,7 +121,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	senders.Go(func() { a.client.Run(sending) })
 	senders.Go(func() { a.journal.Run(sending) })
 
-	err = a.follow(ctx)
+	publish := a.openAccount()
+	err = a.follow(ctx, publish)
 
 	drain, cancel := context.WithTimeout(sending, a.cfg.DrainWait)
 	defer cancel()
@@ -109,29 +131,34 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	stop()
 	senders.Wait()
-	return errors.Join(err, a.journal.Close())
+	a.closeAccount(publish)
+	return errors.Join(err, a.spool.Close(), a.journal.Close())
 }
 
 // open opens the journal and makes what hangs on it; connections end with sending.
 func (a *Agent) open(sending context.Context) (err error) {
-	a.journal, err = journal.Open(journal.Config{Dir: filepath.Join(a.cfg.Data, "journal"), Logger: a.log, Now: a.cfg.now})
+	a.journal, err = journal.Open(journal.Config{Dir: filepath.Join(a.cfg.Data, "journal"), Host: a.cfg.Host, Disk: a.cfg.Disk, Logger: a.log, Now: a.cfg.now,
+		Synced: func(took time.Duration) { a.metrics.journalled("sync", took) }})
 	if err != nil {
 		return err
 	}
 	if doubt := a.journal.Doubt(); doubt != "" {
 		a.log.Warn("the end of the journal may be missing: the brokers are asked what they have", "why", doubt)
 	}
-	if a.first, err = openFirsts(filepath.Join(a.cfg.Data, "first.json"), a.log); err != nil {
+	if a.first, err = openFirsts(disk.Or(a.cfg.Disk), filepath.Join(a.cfg.Data, "first.json"), a.log); err != nil {
+		return err
+	}
+	if err = a.openSpool(); err != nil {
 		return err
 	}
 	a.events = discover.NewEvents(a.log)
-	a.client, err = produce.New(sending, produce.Config{Kafka: a.cfg.Kafka, Journal: a.journal, Framer: &framer{a}, Acked: a.metrics.acked, BackoffStuck: a.cfg.stuckPause, Logger: a.log})
+	a.client, err = produce.New(sending, produce.Config{Kafka: a.cfg.Kafka, Journal: a.journal, Framer: &framer{a}, Acked: a.metrics.acked, Doubled: a.doubled, BackoffStuck: a.cfg.stuckPause, Logger: a.log})
 	return err
 }
 
 // follow runs everything that reads, until ctx ends, Once is done, or something fails
 // that no waiting mends.
-func (a *Agent) follow(ctx context.Context) error {
+func (a *Agent) follow(ctx context.Context, publish *account.Publisher) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	a.mu.Lock()
@@ -154,11 +181,23 @@ func (a *Agent) follow(ctx context.Context) error {
 		return etcdconf.WatchInputs(ctx, src, a.check, func(in etcdconf.Inputs) { a.applyInputs(ctx, in) })
 	})
 	task("looking after streams", a.tidy)
+	task("doing what was asked", a.heed)
+	task("tidying the spool", a.tidySpool)
+	task("holding files", a.keepGuard)
+	if a.cfg.NeedsMemory != nil {
+		task("telling how much memory is needed", a.tellMemory)
+	}
 	if a.cfg.Status != nil {
 		task("publishing the status", func(ctx context.Context) error {
 			return a.cfg.Status.Run(ctx, func() any { return a.Status() })
 		})
 	}
+	if publish != nil {
+		task("publishing the account", publish.Run)
+	}
+	task("draining when asked", func(ctx context.Context) error {
+		return a.drainAsked(ctx, func() { cancel(errors.Join(errDone)) })
+	})
 	if a.cfg.Once {
 		task("once", func(ctx context.Context) error {
 			err := a.untilDone(ctx)

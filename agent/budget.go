@@ -9,16 +9,20 @@ import (
 
 // budget bounds the bytes of all buffers. Half of it is for what lanes need to go on
 // at all (a read buffer, a batch, one sealed batch), so that no lane waits for another
-// lane's answers; the other half is for further batches in flight.
+// lane's answers; an eighth is for lanes that find nothing left of that, because lanes
+// whose brokers are away keep what they have; the rest is for further batches in flight.
 type budget struct {
 	work    *semaphore.Weighted
-	waiting atomic.Int32 // lanes that wait for their share
+	lanes   atomic.Int32 // those that may ask
+	waiting atomic.Int32 // of them, those that wait for their share
+	last    *semaphore.Weighted
 	extra   *semaphore.Weighted
 	most    int64 // of one lane's share of work
 }
 
 func newBudget(memory int64) *budget {
-	return &budget{work: semaphore.NewWeighted(memory / 2), extra: semaphore.NewWeighted(memory - memory/2), most: memory / 2}
+	work, last := memory/2, memory/8
+	return &budget{work: semaphore.NewWeighted(work), last: semaphore.NewWeighted(last), extra: semaphore.NewWeighted(memory - work - last), most: work}
 }
 
 // enter waits for n bytes to work with; leave gives them back.
@@ -27,6 +31,22 @@ func (b *budget) enter(ctx context.Context, n int64) (int64, error) {
 	b.waiting.Add(1)
 	defer b.waiting.Add(-1)
 	return n, b.work.Acquire(ctx, n)
+}
+
+// tryEnter is enter without waiting.
+func (b *budget) tryEnter(n int64) bool { return n <= b.most && b.work.TryAcquire(n) }
+
+// tryLast asks for the least that a lane can work with, when there is nothing else.
+func (b *budget) tryLast() bool { return b.last.TryAcquire(leastHeld) }
+
+func (b *budget) leaveLast() { b.last.Release(leastHeld) }
+
+// large is how large a buffer a lane reads a backlog into, which counts three times. All
+// lanes that there are take half of the budget together, so that those whose brokers are
+// away, and who keep what they have, leave something to lanes that come later.
+func (b *budget) large() int {
+	share := b.most / 2 / 3 / max(1, int64(b.lanes.Load()))
+	return int(min(max(share&^4095, readSmall), readLarge))
 }
 
 func (b *budget) leave(n int64) { b.work.Release(n) }

@@ -11,6 +11,7 @@ const (
 	readSmall = 32 << 10        // what a lane reads into while little comes
 	readLarge = 256 << 10       // and while there is a backlog
 	sealed    = 256 << 10       // what a further batch in flight counts for
+	leastHeld = 3 * readSmall   // what a lane needs to go on at all
 	sealedMax = 5               // free sealed buffers that are kept
 )
 
@@ -20,6 +21,7 @@ type buffers struct {
 	budget *budget
 	read   []byte // nil while the lane rests
 	held   int64  // of the budget
+	last   bool   // held is of what is left for those who find nothing else
 	used   time.Time
 
 	mu struct {
@@ -30,24 +32,39 @@ type buffers struct {
 	}
 }
 
-// enter makes sure that the lane may work: n bytes at least to read into, and as much
-// for a batch and for its sealed form.
-func (b *buffers) enter(ctx context.Context, n int) error {
-	if len(b.read) >= n {
+// enter makes sure that the lane may work: n bytes to read into, or least when there is
+// no more to be had at once, and as much for a batch and for its sealed form.
+func (b *buffers) enter(ctx context.Context, n, least int) error {
+	held := 3 * int64(n)
+	if len(b.read) >= n || len(b.read) >= least && !b.budget.tryEnter(held) {
 		return nil
 	}
-	b.leave()
-	held, err := b.budget.enter(ctx, 3*int64(n))
-	if err != nil {
-		return err
+	if len(b.read) < least {
+		b.leave()
+		if !b.budget.tryEnter(held) {
+			if least <= readSmall && b.budget.tryLast() {
+				b.held, b.last, b.read, b.used = leastHeld, true, make([]byte, readSmall), time.Now()
+				return nil
+			}
+			var err error
+			if held, err = b.budget.enter(ctx, held); err != nil {
+				return err
+			}
+		}
+	} else {
+		b.leave()
 	}
 	b.held, b.read, b.used = held, make([]byte, n), time.Now()
 	return nil
 }
 
 func (b *buffers) leave() {
-	b.budget.leave(b.held)
-	b.held, b.read = 0, nil
+	if b.last {
+		b.budget.leaveLast()
+	} else {
+		b.budget.leave(b.held)
+	}
+	b.held, b.last, b.read = 0, false, nil
 }
 
 // idle says whether the lane should give its buffers back: it does not need them, or

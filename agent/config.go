@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/loghaul/loghaul/etcdconf"
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/kafka"
 )
 
@@ -38,6 +40,13 @@ type Config struct {
 	// Memory bounds the buffers of reading and sending, in bytes. Default 64 MiB,
 	// at least 8 MiB.
 	Memory int64
+	// CPU bounds the share of one core that the process uses, by reading less: 0.25 is a
+	// quarter. Default 0: unlimited.
+	CPU float64
+	// NeedsMemory, when set, is told how many bytes the process needs in all, whenever that
+	// changes much, for the memory limit of a process that is this agent alone. Default:
+	// nobody is.
+	NeedsMemory func(int64)
 	// MaxOpen bounds the descriptors of followed files. Default 1000.
 	MaxOpen int
 	// DeletedBytes bounds what is kept of deleted files that are not yet sent, in
@@ -46,10 +55,18 @@ type Config struct {
 	// DeletedAge is how long a rotated or deleted file is watched for late lines.
 	// Default 1 h.
 	DeletedAge time.Duration
+	// RecallBytes bounds what is read of a topic, in bytes, when the journal is new and an
+	// earlier one may have been lost. Default 1 GiB.
+	RecallBytes int64
 	// Once makes Run return when every file is at its end and acknowledged.
 	Once bool
 	// DrainWait bounds the wait for answers at the end. Default 6 s, within the 10 s that a program has to end.
 	DrainWait time.Duration
+	// Disk is where the journal and the spool lie. Default the real file system.
+	Disk disk.FS
+	// Account names the compacted topic that the account of every file goes to, made if it
+	// is not there. Default: none.
+	Account string
 	// Status publishes the status; nil: nowhere.
 	Status *etcdconf.Publisher
 	// Logger gets one line a trouble. Default: none.
@@ -57,8 +74,9 @@ type Config struct {
 	// Registry gets the metrics. Default: none.
 	Registry prometheus.Registerer
 
-	stuckPause time.Duration    // between tries of what only a person can mend; default 15 s
-	now        func() time.Time // the journal's clock; default time.Now
+	accountEvery time.Duration    // between two parts of the account; default 5 s
+	stuckPause   time.Duration    // between tries of what only a person can mend; default 15 s
+	now          func() time.Time // the journal's clock; default time.Now
 }
 
 func (c Config) withDefaults() Config {
@@ -73,6 +91,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.DeletedBytes == 0 {
 		c.DeletedBytes = 1 << 30
+	}
+	if c.RecallBytes == 0 {
+		c.RecallBytes = 1 << 30
 	}
 	if c.DeletedAge == 0 {
 		c.DeletedAge = time.Hour
@@ -112,8 +133,11 @@ func (c Config) Validate() error {
 	if c.Memory != 0 && c.Memory < 8<<20 {
 		complain("Memory", c.Memory, "at least 8 MiB (--memory)")
 	}
-	if c.MaxOpen < 0 || c.DeletedBytes < 0 || c.DeletedAge < 0 || c.DrainWait < 0 {
-		complain("MaxOpen, DeletedBytes, DeletedAge and DrainWait", "one is negative", "positive")
+	if c.CPU < 0 || math.IsNaN(c.CPU) || c.CPU > 0 && c.CPU < 0.01 {
+		complain("CPU", c.CPU, "at least 0.01 of a core (--cpu)")
+	}
+	if c.MaxOpen < 0 || c.RecallBytes < 0 || c.DeletedBytes < 0 || c.DeletedAge < 0 || c.DrainWait < 0 {
+		complain("MaxOpen, RecallBytes, DeletedBytes, DeletedAge and DrainWait", "one is negative", "positive")
 	}
 	return errors.Join(errs...)
 }

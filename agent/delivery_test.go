@@ -204,7 +204,7 @@ func TestOnceEndsWhenAllIsSent(t *testing.T) {
 	h.want("web_log", append(numbered("a.log", 0, 1000), "without an ending"))
 }
 
-func TestStartAtTheEndHoldsForTheFilesOfThatMoment(t *testing.T) {
+func TestRule13_StartAtTheEndHoldsForTheFilesOfThatMoment(t *testing.T) {
 	h := newHouse(t, oneTopic)
 	h.input("web", "web_log", "*.log", `"start":"end"`)
 	h.lines("old.log", 0, 10)

@@ -157,7 +157,7 @@ func TestOneFolderOneAgent(t *testing.T) {
 	}
 }
 
-func TestPartitionsThatAreAddedAreUsedByNewGenerations(t *testing.T) {
+func TestRule1_PartitionsThatAreAddedAreUsedByNewGenerations(t *testing.T) {
 	h := newHouse(t, oneTopic)
 	names := []string{"a.log", "b.log", "c.log", "d.log"}
 	h.input("web", "web_log", "*.log", "")
@@ -198,7 +198,7 @@ func TestPartitionsThatAreAddedAreUsedByNewGenerations(t *testing.T) {
 	}
 }
 
-func TestAnEditWhileAStreamChangesPartitionsLosesNothing(t *testing.T) {
+func TestRule1_AnEditWhileAStreamChangesPartitionsLosesNothing(t *testing.T) {
 	h := newHouse(t, oneTopic)
 	names := []string{"a.log", "b.log", "c.log", "d.log"}
 	h.input("web", "web_log", "*.log", "")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -28,6 +29,8 @@ type input struct {
 	set    *discover.Set // nil: not looked yet
 	lost   int           // files that another input sends
 	from   map[string]bool
+	left   map[string]bool // paths of an earlier life that lead nowhere now
+	finder *discover.Finder
 	broken error
 	astray error // the partition it names is not there; its streams wait without a lane
 }
@@ -48,10 +51,11 @@ func (a *Agent) check(in etcdconf.Input) error {
 	if in.Reader != etcdconf.ReaderNative && in.Reader != "" {
 		refuse(fmt.Sprintf("reader %q: this version has its own reader only; leave reader out", in.Reader))
 	}
-	for _, p := range slices.Concat(in.Paths, in.Exclude) {
-		if err := discover.CheckPattern(p); err != nil {
-			errs = append(errs, err)
-		}
+	for _, p := range in.Paths {
+		errs = append(errs, discover.CheckPattern(p))
+	}
+	for _, p := range in.Exclude {
+		errs = append(errs, discover.CheckExclude(p))
 	}
 	if _, err := batch.NewFramer(a.cfg.Host, in); err != nil {
 		errs = append(errs, err)
@@ -109,14 +113,14 @@ func (a *Agent) begin(ctx context.Context, old *input, conf etcdconf.Input) {
 		return
 	}
 	finder, err := discover.New(discover.Config{
-		Include: conf.Paths, Exclude: conf.Exclude, Access: a.access, Events: a.events, Hint: a.hint, Logger: a.log.With("input", conf.Name),
+		Include: conf.Paths, Exclude: conf.Exclude, Access: a.access, Events: a.events, Hint: a.hint, Removed: a.removed, Logger: a.log.With("input", conf.Name),
 	})
 	if err != nil {
 		in.broken = err
 		return
 	}
 	finding, stop := context.WithCancel(ctx)
-	in.stop = stop
+	in.stop, in.finder = stop, finder
 	a.lanes.Go(func() {
 		finder.Run(finding, func(set discover.Set) { a.applySet(ctx, finding, in, set) })
 	})
@@ -171,17 +175,41 @@ func (a *Agent) applySet(ctx, finding context.Context, in *input, set discover.S
 	in.set = &set
 	if !looked {
 		in.from = map[string]bool{}
-		if in.Start == etcdconf.StartEnd && !a.first.claimed(in.Name) {
+		if in.Start == etcdconf.StartEnd && !a.first.claimed(in.Name, in.Topic) {
 			for path := range set.Files {
 				in.from[path] = true
 			}
 		}
 	}
+	if !looked {
+		in.left = a.leftBy(in)
+	}
+	if !looked && in.Start == etcdconf.StartEnd {
+		a.inherit(in)
+	}
 	a.witness(ctx, in)
 	if !looked && in.Start == etcdconf.StartEnd {
-		a.first.claim(in.Name) // only now: a crash before must not make a later end, or 0, of these
+		a.first.claim(in.Name, in.Topic) // only now: a crash before must not make a later end, or 0, of these
 	}
 	a.reconcile(ctx)
+}
+
+// leftBy lists the paths that an input matches, that the journal knows and that lead
+// nowhere now; mu is held.
+func (a *Agent) leftBy(in *input) map[string]bool {
+	left := map[string]bool{}
+	for _, g := range a.journal.Generations(in.Topic) {
+		if g.Ended || left[g.Path] || a.mu.streams[streamID{g.Path, in.Topic}] != nil || !in.finder.Matches(g.Path) {
+			continue
+		}
+		if _, there := in.set.Files[g.Path]; there {
+			continue
+		}
+		if _, err := os.Lstat(g.Path); os.IsNotExist(err) {
+			left[g.Path] = true
+		}
+	}
+	return left
 }
 
 // createOf is how an input wants its topic made.

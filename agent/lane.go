@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/loghaul/loghaul/agent/batch"
 	"github.com/loghaul/loghaul/agent/follow"
+	"github.com/loghaul/loghaul/agent/journal"
 	"github.com/loghaul/loghaul/agent/produce"
+	"github.com/loghaul/loghaul/internal/line"
 )
 
 // spread is the partition of a lane whose batches go to all partitions in turn.
@@ -34,20 +38,27 @@ type lane struct {
 		idle     bool // nothing to read, nothing to send, and everything was looked at
 	}
 
-	streams  map[*stream]bool
-	ready    []*stream // those with something to read, in turn
-	leaving  map[*stream]bool
-	trailing map[*stream]bool      // their last bytes may have been skipped
-	dozing   map[*stream]time.Time // slowed down by their input's rate until then
-	batch    *batch.Batch
-	input    *input // of the batch's lines
-	sweep    time.Time
-	bufs     buffers
+	streams    map[*stream]bool
+	ready      []*stream // those with something to read, in turn
+	leaving    map[*stream]bool
+	trailing   map[*stream]bool      // their last bytes may have been skipped
+	dozing     map[*stream]time.Time // slowed down by their input's rate until then
+	batch      *batch.Batch
+	input      *input // of the batch's lines
+	sweep      time.Time
+	busy, idle rota                  // whom look asks about, by how often
+	deaf       rota                  // idle, and no events tell of them
+	timed      map[*stream]time.Time // something of theirs runs out then
+	closing    map[*stream]bool      // generations of theirs are over when they are acknowledged
+	alarmed    atomic.Bool           // one of streams is
+	lookAround time.Time             // when watch looks again
+	bufs       buffers
 }
 
 func newLane(a *Agent, t *topic, part int32, parts []*produce.Partition) *lane {
 	return &lane{a: a, topic: t, part: part, parts: parts, log: a.log.With("topic", t.name), wake: make(chan struct{}, 1),
-		streams: map[*stream]bool{}, leaving: map[*stream]bool{}, dozing: map[*stream]time.Time{}, trailing: map[*stream]bool{}, bufs: buffers{budget: a.budget}}
+		streams: map[*stream]bool{}, leaving: map[*stream]bool{}, dozing: map[*stream]time.Time{}, trailing: map[*stream]bool{},
+		timed: map[*stream]time.Time{}, closing: map[*stream]bool{}, bufs: buffers{budget: a.budget}}
 }
 
 // tell leaves something to be done by the lane's goroutine. It does not block.
@@ -83,15 +94,20 @@ func (l *lane) inFlight() int {
 // read again next time.
 func (l *lane) run(ctx context.Context) {
 	defer l.bufs.release()
+	l.a.budget.lanes.Add(1)
+	defer l.a.budget.lanes.Add(-1)
 	defer func() {
 		for s := range l.streams {
+			s.acknowledged(l.a.journal) // else what ended just now is looked for again
 			s.f.Close()
-			l.a.opened.Add(int64(-s.opened))
+			s.exposed = l.a.exposed.expose(s, s.exposed, nil)
+			l.a.files.count(s, 0, false, time.Now())
 		}
 	}()
 	for ctx.Err() == nil {
 		l.takeMail(ctx)
 		now := time.Now()
+		l.wakeDozers(now)
 		if !now.Before(l.sweep) {
 			l.look(ctx, now)
 		}
@@ -133,6 +149,7 @@ func (l *lane) mustSend(now time.Time) bool {
 // add takes up a stream.
 func (l *lane) add(ctx context.Context, s *stream) {
 	l.streams[s] = true
+	l.a.followed.Add(1)
 	s.shown.Lock()
 	s.shown.partition = l.part
 	s.shown.Unlock()
@@ -159,18 +176,6 @@ func (l *lane) settle(ctx context.Context, s *stream) {
 	}
 }
 
-// closeSome counts a stream's descriptors and, when there are too many in all, closes
-// those of this one; reading opens them again.
-func (l *lane) closeSome(s *stream) {
-	n := s.f.Open()
-	if all := l.a.opened.Add(int64(n - s.opened)); all > int64(l.a.cfg.MaxOpen) {
-		still := s.f.Release()
-		l.a.opened.Add(int64(still - n))
-		n = still
-	}
-	s.opened = n
-}
-
 // push puts a stream in the ready list.
 func (l *lane) push(s *stream) {
 	if l.streams[s] && !s.queued && !s.leaving && !s.resting {
@@ -191,18 +196,35 @@ func (l *lane) read(ctx context.Context) error {
 		l.dozing[s] = until
 		return nil
 	}
-	if err := l.bufs.enter(ctx, l.size(s)); err != nil {
-		return err
+	if until := l.a.cpu.blocked(now); !until.IsZero() {
+		l.dozing[s] = until
+		return nil
+	}
+	if n := l.size(s); len(l.bufs.read) < n {
+		if err := l.patiently(ctx, func(ctx context.Context) error { return l.bufs.enter(ctx, n, readSmall) }); err != nil {
+			return err
+		}
 	}
 	if l.batch == nil {
 		l.batch = batch.New(len(l.bufs.read))
 	}
 	c, err := l.next(ctx, s)
 	switch {
+	case errors.Is(err, follow.ErrFar):
+		l.push(s) // in its turn: the others are not held up
+		return nil
+	case errors.Is(err, follow.ErrWait):
+		l.dozing[s] = now.Add(waitArchive)
+		return nil
+	case s.damaged(err):
+		l.log.Error("an archive cannot be read to its end: what lies behind is lost", "path", s.id.path, "err", err)
+		l.push(s)
+		return nil
 	case errors.Is(err, follow.ErrIdle):
 		l.trailing[s] = true
 		s.show(nil, nil)
-		l.closeSome(s)
+		l.note(s)
+		l.closeSome(s, true, now)
 		return nil
 	case err != nil:
 		if s.trouble(err) {
@@ -212,9 +234,14 @@ func (l *lane) read(ctx context.Context) error {
 		return nil
 	}
 	s.active, l.bufs.used = now, now
+	if s.rota != &l.busy {
+		l.enrol(s, now)
+	}
 	l.push(s)
-	l.closeSome(s)
-	return l.take(ctx, s, c, now)
+	l.closeSome(s, true, now)
+	err = l.take(ctx, s, c, now)
+	l.note(s)
+	return err
 }
 
 // next reads a chunk, with a larger buffer if a long line asks for one.
@@ -226,7 +253,8 @@ func (l *lane) next(ctx context.Context, s *stream) (follow.Chunk, error) {
 	}
 	c, err := s.f.Next(l.bufs.read)
 	if errors.Is(err, follow.ErrBuffer) {
-		if err := l.bufs.enter(ctx, follow.BufferSize(int(s.in.MaxLineBytes))); err != nil {
+		n := follow.BufferSize(int(s.in.MaxLineBytes))
+		if err := l.patiently(ctx, func(ctx context.Context) error { return l.bufs.enter(ctx, n, n) }); err != nil {
 			return c, err
 		}
 		c, err = s.f.Next(l.bufs.read)
@@ -239,12 +267,12 @@ func (l *lane) size(s *stream) int {
 	if s.f.Lag() < readSmall {
 		return readSmall
 	}
-	return readLarge
+	return l.bufs.budget.large()
 }
 
 // take puts a chunk into batches and sends those that are full.
 func (l *lane) take(ctx context.Context, s *stream, c follow.Chunk, now time.Time) error {
-	if l.moves(s, c) {
+	if l.moves(s, c) || s.toldBefore(l.a.journal, c) {
 		return nil
 	}
 	var src *source
@@ -254,7 +282,12 @@ func (l *lane) take(ctx context.Context, s *stream, c follow.Chunk, now time.Tim
 	}); err != nil {
 		return err
 	}
-	l.a.metrics.skipped.Add(c.Skipped)
+	if c.Lost > 0 {
+		from := c.Start + line.Position(len(c.Data))
+		l.a.journal.Gap(src.Ref, journal.Gap{From: from, To: from + line.Position(c.Lost), AtLeast: c.LostLeast})
+		l.a.metrics.lost.Add(c.Lost)
+	}
+	before := src.Left
 	if until := s.in.limit.spend(len(c.Data), now); !until.IsZero() && s.queued {
 		l.dozing[s] = until
 	}
@@ -272,6 +305,9 @@ func (l *lane) take(ctx context.Context, s *stream, c follow.Chunk, now time.Tim
 			}
 		}
 	}
+	left := src.Left.Minus(before)
+	l.a.metrics.filtered.Add(left.Filtered)
+	l.a.metrics.overlong.Add(left.Overlong)
 	s.show(src, nil)
 	return l.skipFar(ctx, src)
 }
@@ -308,6 +344,12 @@ func (l *lane) handBack(ctx context.Context) {
 		delete(l.streams, s)
 		delete(l.dozing, s)
 		delete(l.trailing, s)
+		if s.queued { // else this lane and the next one would read it
+			l.ready = slices.DeleteFunc(l.ready, func(x *stream) bool { return x == s })
+			s.queued = false
+		}
+		l.dismiss(s)
+		l.a.followed.Add(-1)
 		l.a.handedBack(ctx, s)
 	}
 }
@@ -324,9 +366,17 @@ func (l *lane) insist(ctx context.Context, f func() error) error {
 			return err
 		}
 		l.a.journalFails(err)
-		if pause(ctx, wait); ctx.Err() != nil {
-			return ctx.Err()
+		if err := l.patiently(ctx, until(time.Now().Add(wait))); err != nil {
+			return err
 		}
+	}
+}
+
+// until waits until at.
+func until(at time.Time) func(context.Context) error {
+	return func(ctx context.Context) error {
+		pause(ctx, time.Until(at))
+		return ctx.Err()
 	}
 }
 

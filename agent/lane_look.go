@@ -7,56 +7,94 @@ import (
 	"github.com/loghaul/loghaul/agent/journal"
 )
 
-// How often the lane stats what it follows: that is the truth, events are hints.
 const (
-	lookBusy = time.Second      // files that grew in the last minute
-	lookIdle = 10 * time.Second // others, while events work
-	lookDeaf = 2 * time.Second  // others, while they do not
+	looksAtOnce  = 256                    // between two of them the lane reads
+	lookSoon     = 10 * time.Millisecond  // the least between two rounds of looks
+	lookTogether = 250 * time.Millisecond // looks that nothing hurries are made together
 )
 
 // look stats the streams whose time has come and sets the next time.
 func (l *lane) look(ctx context.Context, now time.Time) {
-	idle := lookDeaf
-	if l.a.events.Healthy() {
-		idle = lookIdle
-	}
 	l.sweep = now.Add(lookBusy)
-	for s := range l.streams {
-		due := idle
-		if now.Sub(s.active) < time.Minute {
-			due = lookBusy
-		}
-		if at := s.f.Due(); now.Sub(s.looked) >= due || !at.IsZero() && !now.Before(at) {
+	busy, idle, deaf := l.a.paces()
+	n := l.round(&l.busy, busy, now, looksAtOnce)
+	n = l.round(&l.deaf, deaf, now, n)
+	l.round(&l.idle, idle, now, n)
+	for s, at := range l.timed {
+		if !now.Before(at) {
 			l.lookAt(s, now)
 		}
-		if at := s.f.Due(); !at.IsZero() && at.Before(l.sweep) {
+	}
+	for _, at := range l.timed {
+		if at.Before(l.sweep) {
 			l.sweep = at
 		}
-		if len(s.sources) > 1 {
-			s.acknowledged(l.a.journal) // lets go of those that are over
-		}
 	}
-	if least := now.Add(10 * time.Millisecond); l.sweep.Before(least) {
+	if least := now.Add(lookSoon); l.sweep.Before(least) {
 		l.sweep = least
 	}
+	for s := range l.closing {
+		s.acknowledged(l.a.journal) // lets go of those that are over
+		l.note(s)
+	}
 	l.handBack(ctx)
+}
+
+// round looks at the streams of r that nobody looked at for as long as every, most of them
+// at once, and answers how many more there may be.
+func (l *lane) round(r *rota, every time.Duration, now time.Time, most int) int {
+	for ; most > 0 && r.first != nil && now.Sub(r.first.looked) >= every; most-- {
+		l.lookAt(r.first, now)
+	}
+	if r.first == nil {
+		return most
+	}
+	at := r.first.looked.Add(every)
+	if least := now.Add(lookTogether); most > 0 && at.Before(least) {
+		at = least
+	}
+	if at.Before(l.sweep) {
+		l.sweep = at
+	}
+	return most
+}
+
+// note takes up what of s has a time of its own: a quiet time that runs out, and
+// generations that are over when they are acknowledged.
+func (l *lane) note(s *stream) {
+	if at := s.f.Due(); at.IsZero() {
+		delete(l.timed, s)
+	} else {
+		l.timed[s] = at
+		if at.Before(l.sweep) {
+			l.sweep = at
+		}
+	}
+	if len(s.sources) > 1 || s.ending {
+		l.closing[s] = true
+	} else {
+		delete(l.closing, s)
+	}
 }
 
 // lookAt stats one stream.
 func (l *lane) lookAt(s *stream, now time.Time) {
 	s.looked = now
+	s.alarmed.Store(false) // before looking: what is removed from now on is told again
 	ready, err := s.f.Look()
+	s.exposed = l.a.exposed.expose(s, s.exposed, s.f.Exposed())
 	if s.trouble(err) {
 		l.log.Warn("a file cannot be followed now; it is tried again", "path", s.id.path, "err", err)
 		l.a.metrics.troubles.WithLabelValues("look").Inc()
 	}
-	if at := s.f.Due(); !at.IsZero() && at.Before(l.sweep) {
-		l.sweep = at
+	if l.streams[s] {
+		l.enrol(s, now)
+		l.note(s)
 	}
 	if ready {
 		l.push(s)
 	}
-	l.closeSome(s)
+	l.closeSome(s, ready, now)
 	l.remember(s, now)
 	s.show(nil, err)
 }
@@ -75,14 +113,13 @@ func (l *lane) remember(s *stream, now time.Time) {
 // hint takes up that a file was written.
 func (l *lane) hint(s *stream) {
 	s.told.Store(false) // before looking: what is written from now on is told again
-	if l.streams[s] && !s.queued {
+	if l.streams[s] && (!s.queued || s.alarmed.Load()) {
 		l.lookAt(s, time.Now())
 	}
 }
 
 // rest waits until there is something to do.
 func (l *lane) rest(ctx context.Context, now time.Time) {
-	l.wakeDozers(now)
 	l.skips()
 	l.handBack(ctx)
 	l.nap(now)

@@ -14,10 +14,8 @@ import (
 func (l *lane) send(ctx context.Context) error {
 	buf, ok := l.bufs.take()
 	for ; !ok; buf, ok = l.bufs.take() {
-		select {
-		case <-l.wake: // an answer came, or mail, which is looked at before the next read
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := l.await(ctx, nil); err != nil { // for an answer
+			return err
 		}
 	}
 	err := l.insist(ctx, func() error {
@@ -30,10 +28,12 @@ func (l *lane) send(ctx context.Context) error {
 			return err
 		}
 		e := l.batch.Entry(journal.Partition{Topic: l.topic.name, Number: part}, t.TopicID, t.Producer, l.input.ref)
+		began := time.Now()
 		if err := l.a.journal.Begin(e); err != nil {
 			t.Cancel()
 			return err
 		}
+		l.a.metrics.journalled("begin", time.Since(began))
 		l.launch(t, e, buf, l.batch.Bytes())
 		return nil
 	})
@@ -51,9 +51,11 @@ func (l *lane) launch(t *produce.Turn, e *journal.Entry, buf []byte, source int6
 	l.mail.Lock()
 	l.mail.inFlight++
 	l.mail.Unlock()
+	in := l.a.metrics.inputs.of(l.input.Name)
 	t.Send(produce.Batch{Entry: e, Bytes: buf, Done: func() {
 		l.bufs.put(buf)
 		l.a.metrics.bytes.Add(source)
+		in.acked.Add(source)
 		l.mail.Lock()
 		l.mail.inFlight--
 		l.mail.Unlock()
@@ -69,8 +71,15 @@ func (l *lane) reserve(ctx context.Context) (int32, *produce.Turn, error) {
 			return l.number(), t, nil
 		}
 	}
-	t, err := l.parts[l.turn].Reserve(ctx)
-	return l.number(), t, err
+	for p := l.parts[l.turn]; ; {
+		changed := p.Changed()
+		if t := p.Try(); t != nil {
+			return l.number(), t, nil
+		}
+		if err := l.await(ctx, changed); err != nil {
+			return l.number(), nil, err
+		}
+	}
 }
 
 // number is the partition whose turn it is.
@@ -122,9 +131,9 @@ func (l *lane) skip(src *source) error {
 	if src.End <= from {
 		return nil
 	}
-	if err := l.a.journal.Skip(src.Ref, from, src.End); err != nil {
+	if err := l.a.journal.Skip(src.Ref, from, src.End, src.Left.Minus(src.Noted)); err != nil {
 		return err
 	}
-	src.skipped = src.End
+	src.skipped, src.Noted = src.End, src.Left
 	return nil
 }

@@ -306,6 +306,9 @@ func (l *logBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+// count is how often word was logged.
+func (l *logBuffer) count(word string) int { return strings.Count(l.String(), word) }
+
 func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

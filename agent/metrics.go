@@ -12,9 +12,13 @@ import (
 type metrics struct {
 	records, batches, wire atomic.Int64 // acknowledged
 	bytes                  atomic.Int64 // of source files, acknowledged
-	skipped, lost          atomic.Int64 // bytes of source files
+	filtered, overlong     atomic.Int64 // bytes of source files that were left out on purpose
+	lost                   atomic.Int64 // bytes of source files
 	refusals               atomic.Int64 // of the journal
 	ack                    prometheus.Histogram
+	perBatch               *prometheus.HistogramVec // by unit
+	journal                *prometheus.HistogramVec // by what it did
+	inputs                 inputCounts
 	troubles               *prometheus.CounterVec
 }
 
@@ -25,6 +29,7 @@ func newMetrics(a *Agent, reg prometheus.Registerer) *metrics {
 		troubles: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "loghaul", Subsystem: "agent", Name: "troubles_total",
 			Help: "Troubles by kind."}, []string{"kind"}),
 	}
+	m.perBatch, m.journal = newBatchSizes(), newJournalTimes()
 	if reg == nil {
 		return m
 	}
@@ -34,17 +39,16 @@ func newMetrics(a *Agent, reg prometheus.Registerer) *metrics {
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "loghaul", Subsystem: "agent", Name: name, Help: help}, f)
 	}
-	reg.MustRegister(m.ack, m.troubles,
+	reg.MustRegister(m.ack, m.troubles, m.perBatch, m.journal, surveyor{a},
 		counter("records_acknowledged_total", "Records that the brokers have acknowledged.", &m.records),
 		counter("batches_acknowledged_total", "Batches that the brokers have acknowledged.", &m.batches),
 		counter("sent_bytes_total", "Bytes of acknowledged batches as they were sent.", &m.wire),
 		counter("source_bytes_acknowledged_total", "Bytes of files whose lines are acknowledged.", &m.bytes),
-		counter("skipped_bytes_total", "Bytes left out on purpose: filters and over-long lines.", &m.skipped),
-		counter("lost_bytes_total", "Bytes that were begun and then were nowhere to be found.", &m.lost),
+		skippedBytes("filters", &m.filtered), skippedBytes("long_lines", &m.overlong),
+		counter("lost_bytes_total", "Bytes of files that were written and can never be read.", &m.lost),
 		counter("journal_refusals_total", "Times that the journal could not be written, for a full disk for one.", &m.refusals),
-		gauge("streams", "Files that are followed, counted once a topic.", func() float64 { t, _ := a.totals(); return float64(t.streams) }),
-		gauge("lag_bytes", "Bytes in the files that are not acknowledged.", func() float64 { t, _ := a.totals(); return float64(t.lag) }),
-		gauge("open_files", "Descriptors of followed files.", func() float64 { return float64(a.opened.Load()) }),
+		gauge("spooled_bytes", "Bytes kept of deleted files because they are not acknowledged.", a.spooled),
+		gauge("open_files", "Descriptors of followed files.", func() float64 { return float64(a.files.open()) }),
 		gauge("batches_in_flight", "Batches sent and not acknowledged.", func() float64 { n, _ := a.sending(); return float64(n) }),
 		gauge("possible_doubles", "Records sent again without proof that they were missing.", func() float64 { _, n := a.sending(); return float64(n) }))
 	return m
@@ -56,4 +60,6 @@ func (m *metrics) acked(records, bytes int, took time.Duration) {
 	m.wire.Add(int64(bytes))
 	m.batches.Add(1)
 	m.ack.Observe(took.Seconds())
+	m.perBatch.WithLabelValues("records").Observe(float64(records))
+	m.perBatch.WithLabelValues("bytes").Observe(float64(bytes))
 }

@@ -77,6 +77,9 @@ func (a *Agent) failures() error {
 		if s.shown.err != nil {
 			errs = append(errs, s.shown.err)
 		}
+		if s.shown.damage != nil {
+			errs = append(errs, s.shown.damage)
+		}
 		s.shown.Unlock()
 	}
 	return errors.Join(errs...)

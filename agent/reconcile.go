@@ -20,6 +20,7 @@ func (a *Agent) reconcile(ctx context.Context) {
 		return
 	}
 	want := a.desired()
+	a.leftovers(want)
 	for _, in := range want {
 		a.topicOf(ctx, in.Topic, in)
 	}
@@ -44,10 +45,21 @@ func (a *Agent) reconcile(ctx context.Context) {
 	// All are made before any is looked at: what is another one's old file is then
 	// known to be so.
 	var fresh []*stream
+	for _, t := range a.mu.topics {
+		if t.ready {
+			a.letGo(t.name)
+		}
+	}
 	for _, id := range slices.SortedFunc(maps.Keys(want), cmpID) {
-		if t := a.mu.topics[id.topic]; t.ready && a.mu.streams[id] == nil {
+		if t := a.mu.topics[id.topic]; !t.ready {
+			a.hold(t, id, want[id])
+			want[id].leaves(id.path)
+		} else if a.mu.streams[id] == nil {
 			fresh = append(fresh, a.newStream(t, id, want[id]))
 		}
+	}
+	if a.cfg.Once {
+		oldestFirst(fresh)
 	}
 	for _, s := range fresh {
 		a.attach(ctx, s)
@@ -55,6 +67,32 @@ func (a *Agent) reconcile(ctx context.Context) {
 	for _, t := range a.mu.topics {
 		t.known = nil
 	}
+}
+
+// leftovers adds the paths that an earlier life followed and that lead nowhere now:
+// what was rotated away or deleted meanwhile is read to its end. Each is asked for
+// until it has its stream, which goes on by itself; mu is held.
+func (a *Agent) leftovers(want map[streamID]*input) {
+	for _, in := range a.mu.inputs {
+		for path := range in.left {
+			id := streamID{path, in.Topic}
+			if t := a.mu.topics[in.Topic]; want[id] != nil || t != nil && t.ready {
+				delete(in.left, path)
+			}
+			if want[id] == nil {
+				want[id] = in
+			}
+		}
+	}
+}
+
+// leaves remembers a path whose file is held and may go before it is read: it is asked
+// for all the same. Agent.mu is held.
+func (in *input) leaves(path string) {
+	if in.left == nil {
+		in.left = map[string]bool{}
+	}
+	in.left[path] = true
 }
 
 // desired says which input sends which file to which topic: the first by name.
@@ -129,7 +167,7 @@ func samePartition(a, b *int32) bool {
 
 // newStream makes a stream; mu is held.
 func (a *Agent) newStream(t *topic, id streamID, in *input) *stream {
-	s := &stream{id: id, in: in, want: in, sources: map[follow.ID]*source{}, resting: in.Paused}
+	s := &stream{id: id, in: in, want: in, resting: in.Paused}
 	s.shown.partition = spread
 	var resume []follow.Checkpoint
 	for _, g := range t.generations(id.path) {
@@ -139,9 +177,11 @@ func (a *Agent) newStream(t *topic, id streamID, in *input) *stream {
 		}
 	}
 	s.fresh = len(resume) == 0
+	s.deaf = !a.hears(in, id.path)
 	s.f = follow.New(follow.Config{
 		Path: id.path, Resume: resume, FromEnd: s.fresh && in.from[id.path], MaxLine: int(in.MaxLineBytes), LongLines: in.LongLines,
-		DeletedAge: a.cfg.DeletedAge, Allow: a.access.Check, Owners: t.owners, Logger: a.log,
+		DeletedAge: a.cfg.DeletedAge, Allow: a.access.Check, Owners: t.owners, Spool: spooler{a, id.topic}, Archives: a.cfg.Once, Unpacking: a.unpacking,
+		Known: t.journaled, Logger: a.log,
 	})
 	if a.cfg.Once {
 		s.f.Finish()
@@ -151,6 +191,14 @@ func (a *Agent) newStream(t *topic, id streamID, in *input) *stream {
 	a.byPath.m[id.path] = append(slices.Clone(a.byPath.m[id.path]), s)
 	a.byPath.Unlock()
 	return s
+}
+
+// hears says whether events tell of the file that a path leads to; mu is held.
+func (a *Agent) hears(in *input, path string) bool {
+	if in.set != nil && in.set.Files[path].Real != "" {
+		path = in.set.Files[path].Real
+	}
+	return a.events.Hears(path)
 }
 
 // attach gives a stream to the lane it belongs to; mu is held.
@@ -203,7 +251,8 @@ func (a *Agent) place(ctx context.Context, s *stream, in *input) {
 		return
 	}
 	s.f.Close()
-	a.opened.Add(int64(-s.opened))
+	s.exposed = a.exposed.expose(s, s.exposed, nil)
+	a.files.count(s, 0, false, time.Now())
 	delete(a.mu.streams, s.id)
 	a.byPath.Lock()
 	left := slices.DeleteFunc(slices.Clone(a.byPath.m[s.id.path]), func(x *stream) bool { return x == s })
@@ -220,7 +269,7 @@ func (a *Agent) place(ctx context.Context, s *stream, in *input) {
 func (a *Agent) topicOf(ctx context.Context, name string, in *input) {
 	t := a.mu.topics[name]
 	if t == nil {
-		t = &topic{a: a, name: name, lanes: map[int32]*lane{}, parts: map[int32]*produce.Partition{}}
+		t = &topic{a: a, name: name, journaled: &known{j: a.journal, topic: name}, lanes: map[int32]*lane{}, parts: map[int32]*produce.Partition{}}
 		var known []follow.Checkpoint
 		for _, g := range a.journal.Generations(name) {
 			known = append(known, checkpoint(g))

@@ -16,44 +16,6 @@ import (
 // shownStreams is how many streams a status names: the worst; the rest are in its totals.
 const shownStreams = 200
 
-type totals struct {
-	streams int
-	lag     int64
-}
-
-// totals adds everything up and lists the streams, the worst first.
-func (a *Agent) totals() (t totals, streams []etcdconf.StreamStatus) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.mu.running {
-		return t, nil
-	}
-	for _, s := range a.mu.streams {
-		st := s.status(a)
-		t.streams++
-		t.lag += st.Lag
-		streams = append(streams, st)
-	}
-	return t, streams
-}
-
-// status is one stream's; Agent.mu is held.
-func (s *stream) status(a *Agent) etcdconf.StreamStatus {
-	s.shown.Lock()
-	defer s.shown.Unlock()
-	st := etcdconf.StreamStatus{
-		Path: s.id.path, Generation: s.shown.generation.String(), Input: s.want.Name, Topic: s.id.topic,
-		Partition: s.shown.partition, Size: s.shown.size,
-	}
-	acked, begun := a.journal.Progress(s.shown.ref)
-	st.Position = int64(acked)
-	st.Lag = s.shown.lag + int64(begun-acked) + max(0, int64(s.shown.read-begun))
-	if s.shown.err != nil {
-		st.Error = s.shown.err.Error()
-	}
-	return st
-}
-
 // Status is how the agent stands now: totals, inputs, and the worst streams.
 func (a *Agent) Status() etcdconf.AgentStatus {
 	st := etcdconf.AgentStatus{
@@ -68,34 +30,24 @@ func (a *Agent) Status() etcdconf.AgentStatus {
 		return st
 	}
 	st.Instance = a.journal.Instance()
-	sum, streams := a.totals()
-	slices.SortFunc(streams, worse)
-	st.Streams = append(st.Streams, streams[:min(len(streams), shownStreams)]...)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	v := a.surveyed()
+	for _, x := range v.worst {
+		st.Streams = append(st.Streams, x.status(a))
+	}
 	st.Inputs = append(st.Inputs, a.inputStatuses()...)
+	for i := range st.Inputs {
+		if l := v.inputs[st.Inputs[i].Name]; l != nil {
+			st.Inputs[i].LagBytes, st.Inputs[i].LagMs = l.lag, l.behind.Milliseconds()
+		}
+	}
+	lost, _ := a.journal.Sums()
 	st.Totals = etcdconf.AgentTotals{
-		Inputs: len(st.Inputs), Streams: sum.streams, LagBytes: sum.lag, Records: a.metrics.records.Load(), Bytes: a.metrics.bytes.Load(),
-		SkippedBytes: a.metrics.skipped.Load(), PossibleDoubles: a.client.PossibleDoubles(),
+		Inputs: len(st.Inputs), Streams: v.all.streams, LagBytes: v.all.lag, LagMs: v.all.behind.Milliseconds(), Records: a.metrics.records.Load(), Bytes: a.metrics.bytes.Load(),
+		SkippedBytes: a.metrics.filtered.Load() + a.metrics.overlong.Load(), LostBytes: lost, SpooledBytes: a.spool.Bytes(), PossibleDoubles: a.client.PossibleDoubles(),
 	}
 	return st
-}
-
-// worse orders streams: those with an error first, then those that lag most.
-func worse(x, y etcdconf.StreamStatus) int {
-	if (x.Error == "") != (y.Error == "") {
-		if x.Error != "" {
-			return -1
-		}
-		return 1
-	}
-	if x.Lag != y.Lag {
-		if x.Lag > y.Lag {
-			return -1
-		}
-		return 1
-	}
-	return strings.Compare(x.Path+x.Topic, y.Path+y.Topic)
 }
 
 // inputStatuses lists the inputs of this host by name; mu is held.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"sync"
@@ -27,13 +28,26 @@ type stream struct {
 	lane atomic.Pointer[lane] // who owns it; set under Agent.mu, nil: nobody
 	told atomic.Bool          // a hint is on its way to the lane
 
-	fresh  bool // the journal does not know its path yet: its first position goes there at once
-	opened int  // descriptors, as last counted
+	alarmed atomic.Bool // a name of one of its files is gone: it is looked at before anything else
+	exposed []string    // of Agent.exposed
+
+	fresh bool // the journal does not know its path yet: its first position goes there at once
+
+	// Of openFiles, and guarded by it.
+	opened int           // descriptors, as last counted
+	place  *list.Element // nil: none
+	used   time.Time     // when it was last read
+
+	asked      atomic.Bool // to close its descriptors
+	rota       *rota       // in which it waits to be looked at
+	prev, next *stream     // in rota
+	deaf       bool        // no events tell of its folder
 
 	sources map[follow.ID]*source
 	queued  bool          // in the lane's ready list
 	leaving bool          // no more is read; handed back when all is acknowledged
 	resting bool          // paused
+	ending  bool          // one of sources is gone for good, and the journal does not know yet
 	held    *follow.Chunk // read, and kept for the next lane
 	looked  time.Time
 	day     int64     // since 1970, on which the journal was told last that its files are there
@@ -47,6 +61,9 @@ type stream struct {
 		ref        journal.Ref // of the generation that was read last
 		size, lag  int64
 		err        error
+		damage     error // of an archive, which stays
+		calm       bool  // nothing is waiting, nothing is unacknowledged, and nothing was shown since
+		mark       mark
 		done       bool // its path leads nowhere and everything was read
 	}
 }
@@ -57,6 +74,7 @@ type source struct {
 	known   journal.Generation // as the journal has it
 	skipped line.Position      // up to where skipped bytes are journaled
 	final   bool               // no more of it is expected; if some comes, the journal knows where it was
+	gone    bool               // and its bytes are nowhere any more, which is journaled when they are acknowledged
 }
 
 // checkpoint is what the journal knows of a generation in follow's words. All that was
@@ -74,7 +92,7 @@ func checkpoint(g journal.Generation) follow.Checkpoint {
 func generation(topic string, partition int32, c follow.Chunk) journal.Generation {
 	return journal.Generation{
 		Topic: topic, ID: journal.ID{FS: c.ID.FS, Inode: c.ID.Inode, Birth: c.ID.Birth, Cut: c.ID.Cut}, Name: c.Generation, Path: c.Path,
-		Began: c.Began, Head: c.Head, HeadLength: c.HeadLength, Ended: c.Gone, Partition: partition,
+		Began: c.Began, Head: c.Head, HeadLength: c.HeadLength, Partition: partition,
 		Position: c.Start - line.Position(c.Skipped),
 	}
 }
@@ -83,10 +101,11 @@ func generation(topic string, partition int32, c follow.Chunk) journal.Generatio
 // does not know yet about it is written down.
 func (s *stream) source(j *journal.Journal, partition int32, c follow.Chunk) (*source, error) {
 	src := s.sources[c.ID]
+	s.ending = s.ending || c.Gone
 	if src != nil {
-		src.final = c.Final
+		src.final, src.gone = c.Final, c.Gone
 	}
-	if src != nil && src.known.HeadLength == c.HeadLength && src.known.Head == c.Head && src.known.Ended == c.Gone {
+	if src != nil && src.known.HeadLength == c.HeadLength && src.known.Head == c.Head && !src.known.Ended {
 		return src, nil
 	}
 	g, err := j.Register(generation(s.id.topic, partition, c))
@@ -95,9 +114,12 @@ func (s *stream) source(j *journal.Journal, partition int32, c follow.Chunk) (*s
 	}
 	if src == nil {
 		src = &source{Source: s.in.framer.Source(g.Ref, g.Name, g.Path, g.Begun, g.Carry), skipped: g.Begun}
+		if s.sources == nil {
+			s.sources = map[follow.ID]*source{}
+		}
 		s.sources[c.ID] = src
 	}
-	src.known, src.final = g, c.Final
+	src.known, src.final, src.gone = g, c.Final, c.Gone
 	return src, nil
 }
 
@@ -105,26 +127,75 @@ func (s *stream) source(j *journal.Journal, partition int32, c follow.Chunk) (*s
 func (s *stream) reframe(in *input) {
 	s.in = in
 	for _, src := range s.sources {
-		sent := src.Sent
+		sent, left, noted := src.Sent, src.Left, src.Noted
 		src.Source = in.framer.Source(src.Ref, src.known.Name, src.known.Path, src.End, src.Carry)
-		src.Sent = sent
+		src.Sent, src.Left, src.Noted = sent, left, noted
 	}
 }
 
+// toldBefore says whether a chunk says no more than that a generation is gone that the
+// journal knows to be so.
+func (s *stream) toldBefore(j *journal.Journal, c follow.Chunk) bool {
+	if !c.Gone || len(c.Data) > 0 || c.Skipped > 0 || c.Lost > 0 || s.sources[c.ID] != nil {
+		return false
+	}
+	g, ok := j.Known(s.id.topic, journalID(c.ID))
+	return ok && g.Ended
+}
+
 // acknowledged says whether every line that was read is acknowledged, and lets go of
-// generations that are over.
+// generations that are over. That one is gone for good is journaled only now: a crash
+// before may have left lines of it that are read, not begun, and in the spool.
 func (s *stream) acknowledged(j *journal.Journal) bool {
 	all := true
+	s.ending = false
 	for id, src := range s.sources {
 		acked, begun := j.Progress(src.Ref)
 		switch {
 		case acked < begun || begun < src.Sent:
 			all = false
 		case src.final && src.End <= max(src.Sent, src.skipped):
-			delete(s.sources, id)
+			if !src.gone || s.bury(j, src) == nil {
+				delete(s.sources, id)
+			}
 		}
+		s.ending = s.ending || src.gone && s.sources[id] != nil
 	}
 	return all
+}
+
+// settled says whether everything of the stream is read and acknowledged.
+func (s *stream) settled(j *journal.Journal) bool {
+	if s.held != nil || s.ending || s.f.Lag() > 0 {
+		return false
+	}
+	for _, src := range s.sources {
+		if acked, begun := j.Progress(src.Ref); acked != begun || begun != src.End {
+			return false
+		}
+	}
+	return true
+}
+
+// slim forgets, of a stream that rests, what the journal says as well.
+func (s *stream) slim(j *journal.Journal) {
+	if len(s.sources) == 0 || !s.settled(j) {
+		return
+	}
+	for _, src := range s.sources {
+		if src.final || src.gone || src.Left != src.Noted {
+			return
+		}
+	}
+	s.sources = nil
+}
+
+// bury journals that a generation is gone for good.
+func (s *stream) bury(j *journal.Journal, src *source) error {
+	g := src.known
+	g.Ended = true
+	_, err := j.Register(g)
+	return err
 }
 
 // show publishes where the stream stands.
@@ -136,6 +207,7 @@ func (s *stream) show(src *source, err error) {
 		s.shown.generation, s.shown.read, s.shown.ref = src.known.Name, src.End, src.Ref
 	}
 	s.shown.size, s.shown.lag, s.shown.done = size, lag, done
+	s.shown.calm = s.shown.calm && src == nil && lag == 0
 	if !errors.Is(err, follow.ErrIdle) {
 		s.shown.err = err
 	}
@@ -152,6 +224,7 @@ func (s *stream) hinted() {
 func (s *stream) trouble(err error) bool {
 	s.shown.Lock()
 	defer s.shown.Unlock()
+	s.shown.calm = s.shown.calm && err == nil
 	news := err != nil && (s.shown.err == nil || s.shown.err.Error() != err.Error())
 	s.shown.err = err
 	return news

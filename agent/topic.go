@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/loghaul/loghaul/agent/follow"
@@ -16,18 +17,20 @@ const countEvery = time.Minute
 
 // topic is one topic that lines go to. Its fields are guarded by Agent.mu, except name.
 type topic struct {
-	a      *Agent
-	name   string
-	create *produce.Create
-	ready  bool // it is there, and nothing of an earlier life is in doubt
-	err    error
-	info   produce.Topic
-	id     int64 // producer id
-	owners *follow.Owners
-	lanes  map[int32]*lane
-	parts  map[int32]*produce.Partition
-	known  map[string][]journal.Generation // by path, for one reconcile; nil: not read yet
-	asked  time.Time
+	a         *Agent
+	name      string
+	create    *produce.Create
+	ready     bool // it is there, and nothing of an earlier life is in doubt
+	err       error
+	info      produce.Topic
+	doubt     journal.Doubt // set before any partition is opened
+	strays    strays        // stored, and not known whose
+	owners    *follow.Owners
+	journaled *known // safe without Agent.mu
+	lanes     map[int32]*lane
+	parts     map[int32]*produce.Partition
+	known     map[string][]journal.Generation // by path, for one reconcile; nil: not read yet
+	asked     time.Time
 }
 
 // run brings the topic to where its streams may start: it is there, the journal belongs
@@ -55,38 +58,92 @@ func (t *topic) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	id, err := t.a.client.Bind(ctx, t.name, t.note)
-	if err != nil {
+	if _, err := t.a.client.Bind(ctx, t.name, t.note); err != nil {
 		return err
 	}
 	t.a.mu.Lock()
-	t.info, t.id, t.err, t.asked = info, id, nil, time.Now()
+	t.info, t.err, t.asked = info, nil, time.Now()
 	t.a.mu.Unlock()
-	var doubtful []*produce.Partition
-	for at := range t.a.journal.InDoubt() {
-		if at.Topic == t.name {
-			doubtful = append(doubtful, t.partition0(ctx, at.Number))
-		}
-	}
-	for _, p := range doubtful {
+	return t.settle(ctx)
+}
+
+// settle finds out what the topic has of us: of the batches in doubt and, where the
+// journal is doubted itself, of what it may not know. Nothing is read for the topic
+// before that.
+func (t *topic) settle(ctx context.Context) error {
+	doubt, doubted := t.a.journal.Doubted(t.name)
+	t.a.mu.Lock()
+	t.doubt = doubt
+	t.a.mu.Unlock()
+	var asked []*produce.Partition
+	for _, n := range t.uncertain(doubted && !doubt.New) {
+		p := t.partition0(ctx, n)
 		if p == nil {
 			return ctx.Err()
 		}
+		asked = append(asked, p)
+	}
+	for _, p := range asked {
 		if err := p.Settled(ctx); err != nil {
 			return err
 		}
 	}
+	if !doubted {
+		return nil
+	}
+	if err := t.recall(ctx, doubt); err != nil {
+		return err
+	}
+	if err := t.a.journal.Trust(t.name); err != nil {
+		return err
+	}
+	var known []follow.Checkpoint
+	for _, g := range t.a.journal.Generations(t.name) {
+		known = append(known, checkpoint(g))
+	}
+	t.a.mu.Lock()
+	defer t.a.mu.Unlock()
+	t.doubt, t.owners = journal.Doubt{}, follow.NewOwners(known)
 	return nil
+}
+
+// askAll is up to how many partitions all of a topic's are asked what they have of us
+// when the journal is doubted; of more only those that it knows.
+const askAll = 64
+
+// uncertain are the partitions that must be asked before anything is read: those with
+// batches in doubt and, when the journal is doubted, those that may hold what it does
+// not know.
+func (t *topic) uncertain(doubted bool) []int32 {
+	var list []int32
+	for at := range t.a.journal.InDoubt() {
+		if at.Topic == t.name {
+			list = append(list, at.Number)
+		}
+	}
+	t.a.mu.Lock()
+	count := t.info.Partitions
+	t.a.mu.Unlock()
+	for n := range count {
+		_, known := t.a.journal.Partition(journal.Partition{Topic: t.name, Number: n})
+		if doubted && (known || count <= askAll) {
+			list = append(list, n)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // partition0 opens partition n with what the journal knows of it.
 func (t *topic) partition0(ctx context.Context, n int32) *produce.Partition {
 	t.a.mu.Lock()
-	info, id := t.info, t.id
+	info, doubt := t.info, t.doubt
 	t.a.mu.Unlock()
 	at := journal.Partition{Topic: t.name, Number: n}
+	t.a.settling.Lock()
 	st, _ := t.a.journal.Partition(at)
-	p := t.a.client.Open(ctx, at, info.ID, st, id, t.a.journal.InDoubt()[at])
+	p := t.a.client.Open(ctx, produce.Opening{At: at, Topic: info.ID, State: st, Doubt: t.a.journal.InDoubt()[at], Moved: doubt.Moved})
+	t.a.settling.Unlock()
 	t.a.mu.Lock()
 	defer t.a.mu.Unlock()
 	t.parts[n] = p
@@ -173,7 +230,7 @@ func (t *topic) open1(ctx context.Context, n int32) *produce.Partition {
 	}
 	at := journal.Partition{Topic: t.name, Number: n}
 	st, _ := t.a.journal.Partition(at)
-	p := t.a.client.Open(ctx, at, t.info.ID, st, t.id, nil)
+	p := t.a.client.Open(ctx, produce.Opening{At: at, Topic: t.info.ID, State: st})
 	if p != nil {
 		t.parts[n] = p
 	}

@@ -19,7 +19,7 @@ func (a *Agent) witness(ctx context.Context, in *input) {
 		if t.ready && !in.from[path] || len(t.generations(path)) > 0 {
 			continue
 		}
-		f := follow.New(follow.Config{Path: path, FromEnd: in.from[path], MaxLine: int(in.MaxLineBytes), Allow: a.access.Check, Logger: a.log})
+		f := follow.New(follow.Config{Path: path, FromEnd: in.from[path], MaxLine: int(in.MaxLineBytes), Allow: a.access.Check, Archives: a.cfg.Once, Logger: a.log})
 		if _, err := f.Look(); err == nil { // else its stream says so
 			for _, g := range beginnings(t.name, spread, f) {
 				if _, err := a.journal.Register(g); err != nil {
@@ -30,6 +30,30 @@ func (a *Agent) witness(ctx context.Context, in *input) {
 		f.Close()
 	}
 	t.known = nil
+}
+
+// inherit lets an input with start "end" whose topic was edited go on where its files
+// were left on their way to the topic before: not at their end, which is later, and not
+// at 0. mu is held.
+func (a *Agent) inherit(in *input) {
+	for _, old := range a.first.earlier(in.Name, in.Topic) {
+		for _, g := range a.journal.Generations(old) {
+			if _, ours := in.set.Files[g.Path]; !ours || g.Ended {
+				continue
+			}
+			if _, known := a.journal.Known(in.Topic, g.ID); known {
+				continue
+			}
+			// What was read for the topic before and not begun may go to both: whether it
+			// ever is begun there nobody knows, and once read here it is in the journal.
+			at := g.Begun
+			g.Topic, g.Partition, g.Position, g.Begun, g.Carry, g.Lost = in.Topic, spread, at, at, 0, 0
+			g.From, g.Skips, g.Doubles, g.Gaps = at, journal.Skips{}, 0, nil
+			if _, err := a.journal.Register(g); err != nil {
+				a.journalFails(err)
+			}
+		}
+	}
 }
 
 // beginnings is what the journal is to know of files before the first line of them.

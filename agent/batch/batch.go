@@ -56,6 +56,7 @@ func (b *Batch) Add(s *Source, c follow.Chunk) int {
 	}
 	if c.Skipped > 0 {
 		s.Carry += c.Skipped
+		s.Left.Overlong += c.Skipped
 		s.gap = true // what was skipped there is not found again from the bytes alone
 	}
 	s.End = c.Start
@@ -102,6 +103,7 @@ func (b *Batch) addLine(s *Source, whole []byte) bool {
 		if !s.framer.keeps(value) {
 			s.End += line.Position(len(whole))
 			s.Carry += int64(len(whole))
+			s.Left.Filtered += int64(len(whole))
 			return true
 		}
 		value = s.framer.redacted(value)
@@ -146,6 +148,11 @@ func (b *Batch) add(s *Source, value []byte, length int64, headers []byte, own i
 		b.ranges[n].Count++
 	} else {
 		b.ranges = append(b.ranges, journal.Range{Ref: s.Ref, Start: start, End: s.End, HardEnd: s.End, Carry: s.Carry, Part: part, PartLast: last, Count: 1})
+	}
+	if s.Left != s.Noted {
+		last := &b.ranges[len(b.ranges)-1]
+		last.Skips = last.Skips.Plus(s.Left.Minus(s.Noted))
+		s.Noted = s.Left
 	}
 	s.Sent, s.Carry, s.gap = s.End, 0, false
 	return true

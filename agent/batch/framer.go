@@ -118,6 +118,9 @@ type Source struct {
 	Carry int64         // bytes skipped since the last record
 	Sent  line.Position // of the last record's end: what lies between it and End is skipped
 
+	Left  journal.Skips // left out on purpose in this life of the source
+	Noted journal.Skips // of Left: counted by a range or a skip
+
 	framer *Framer
 	key    []byte
 	gen    line.Generation

@@ -65,7 +65,14 @@ func (b *Batch) refill(f *Framer, e *journal.Entry, fetch Fetch) (lost int64, er
 			return lost, err
 		}
 		s := whole.Source(r.Ref, o.Generation, o.Path, r.Start, r.Carry)
+		had := len(b.ranges)
 		b.Add(s, follow.Chunk{Generation: o.Generation, Start: r.Start, Data: o.Data, Part: int(r.Part), PartLast: r.PartLast})
+		for i := had; i < len(b.ranges); i++ {
+			b.ranges[i].Skips = journal.Skips{}
+		}
+		if had < len(b.ranges) {
+			b.ranges[had].Skips = r.Skips // as it was counted when it was first framed
+		}
 	}
 	if b.Framer == nil {
 		b.Framer = &whole
@@ -149,6 +156,7 @@ func cutRanges(ranges []journal.Range, n int32, at line.Pos) (first, second []jo
 			head := r
 			head.End = at.Start - line.Position(at.Skipped)
 			head.HardEnd, head.Count, head.Tail, head.TailLength = head.End, n, 0, 0
+			r.Skips = journal.Skips{} // the first half counts them
 			first = append(first, head)
 			r.Start, r.Carry, r.Count = at.Start, at.Skipped, r.Count-n
 		}

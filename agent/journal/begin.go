@@ -11,16 +11,32 @@ import (
 // because the disk is full for one, nothing has begun and nothing is forgotten:
 // the caller holds the batch and tries again. e belongs to the journal afterwards.
 func (j *Journal) Begin(e *Entry) error {
+	defer j.syncID()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e.Seq = j.mu.seqs + 1
 	e.Begun = j.cfg.Now().Truncate(1e6)
-	j.mu.scratch = appendFrame(j.mu.scratch[:0], kindBegin, e.append)
+	j.mu.scratch = appendFrame(j.mu.scratch[:0], kindBegin, e.appendWhole)
 	if err := j.write(j.mu.scratch); err != nil {
 		return err
 	}
 	j.mu.begin(e)
 	return nil
+}
+
+// syncID puts on the disk that a partition goes by another producer id, before it does:
+// after a power cut what it has is found by that id.
+func (j *Journal) syncID() {
+	j.mu.Lock()
+	other := j.mu.otherID
+	j.mu.otherID = false
+	j.mu.Unlock()
+	if !other {
+		return
+	}
+	if err := j.Sync(); err != nil {
+		j.cfg.Logger.Error("the journal could not be synced; it goes on, and a power cut now may cost doubles", "err", err)
+	}
 }
 
 // Done writes down that a batch is acknowledged, at offset or, when that is not
@@ -37,22 +53,24 @@ func (j *Journal) Done(seq Seq, offset record.Offset) {
 
 // Skip writes down that the bytes from..to of a generation were left out on purpose
 // and that no record follows them yet; from is where the last range or skip ended.
-func (j *Journal) Skip(ref Ref, from, to line.Position) error {
+// left is why, as far as no range and no skip has counted it.
+func (j *Journal) Skip(ref Ref, from, to line.Position, left Skips) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.mu.scratch = appendFrame(j.mu.scratch[:0], kindSkip, func(b []byte) []byte {
-		return putInt(putInt(putUint(b, uint64(ref)), int64(from)), int64(to))
+		return left.append(putInt(putInt(putUint(b, uint64(ref)), int64(from)), int64(to)))
 	})
 	if err := j.write(j.mu.scratch); err != nil {
 		return err
 	}
-	j.mu.skip(ref, span{from, to})
+	j.mu.skip(ref, span{from, to}, left)
 	return nil
 }
 
 // Replace forgets batches that are proven not to be stored, or whose storing cannot
 // be proven, and begins others over the same bytes, in one write.
 func (j *Journal) Replace(old []Seq, fresh []*Entry) error {
+	defer j.syncID()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	now := j.cfg.Now().Truncate(1e6)
@@ -68,7 +86,7 @@ func (j *Journal) Replace(old []Seq, fresh []*Entry) error {
 		for _, e := range fresh {
 			b = e.append(b)
 		}
-		return b
+		return appendSkips(b, fresh...)
 	})
 	if err := j.write(frame); err != nil {
 		return err

@@ -118,7 +118,7 @@ func (g *Generation) append(b []byte) []byte {
 	for _, s := range g.ahead {
 		b = putInt(putInt(b, int64(s.from)), int64(s.to))
 	}
-	return b
+	return g.appendAccount(appendGaps(b, g.Gaps))
 }
 
 func (p *parser) generation() *Generation {
@@ -136,6 +136,8 @@ func (p *parser) generation() *Generation {
 	for n := p.count(); n > 0; n-- {
 		g.ahead = g.ahead.add(p.pos(), p.pos())
 	}
+	g.Gaps = p.gaps()
+	p.readAccount(g)
 	return g
 }
 
@@ -157,6 +159,9 @@ func (e *Entry) append(b []byte) []byte {
 	}
 	return b
 }
+
+// appendWhole writes an entry that is all of its frame.
+func (e *Entry) appendWhole(b []byte) []byte { return appendSkips(e.append(b), e) }
 
 func (p *parser) topicID() (id TopicID) {
 	if len(p.b) < len(id) {

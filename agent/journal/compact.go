@@ -1,12 +1,13 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/loghaul/loghaul/internal/durable"
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
 // compactIfLong writes the file anew when it has grown by CompactBytes, or by the
@@ -25,39 +26,62 @@ func (j *Journal) compactIfLong() error {
 func (j *Journal) compact() error {
 	j.dropOld()
 	next := j.path(j.mu.number + 1)
-	tmp, err := os.OpenFile(next+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	tmp, err := j.cfg.Disk.Open(next+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("beginning a new journal file: %w", err)
+	}
+	place := j.mu.meta.place
+	if j.mu.file == nil || place == j.spot(j.path(j.mu.number)) { // else it is told first that this one was moved
+		j.mu.meta.place = j.spot(next + ".tmp")
 	}
 	snapshot := j.mu.snapshot(nil)
 	if err := j.install(tmp, next, snapshot); err != nil {
 		tmp.Close()
-		os.Remove(tmp.Name())
+		j.mu.meta.place = place
 		return err
 	}
 	if j.mu.file != nil {
 		j.mu.file.Close()
-		os.Remove(j.path(j.mu.number))
+		j.cfg.Disk.Remove(j.path(j.mu.number)) // else the next start does: its successor is complete
 	}
-	j.mu.file, j.mu.number = j.wrap(tmp), j.mu.number+1
+	j.mu.file, j.mu.number = tmp, j.mu.number+1
 	j.mu.size = int64(len(snapshot))
-	j.mu.base, j.mu.pending, j.mu.dirty = j.mu.size, nil, false
+	j.mu.base, j.mu.pending, j.mu.dirty, j.mu.suspect = j.mu.size, nil, false, false
 	return nil
 }
 
-func (j *Journal) install(tmp *os.File, name string, snapshot []byte) error {
-	if _, err := tmp.Write(snapshot); err != nil {
-		return fmt.Errorf("writing the journal's snapshot: %w", err)
+// install gives the snapshot its bytes and its name. When it fails neither name is
+// left: a file of the next number would be taken for the newer one at the next start.
+func (j *Journal) install(tmp disk.File, name string, snapshot []byte) error {
+	if _, err := tmp.WriteAt(snapshot, 0); err != nil {
+		return j.remove(name+".tmp", fmt.Errorf("writing the journal's snapshot: %w", err))
 	}
 	// The bytes must be on disk before the name is: a file of that name is trusted.
 	if err := tmp.Sync(); err != nil {
-		return fmt.Errorf("syncing the journal's snapshot: %w", err)
+		return j.remove(name+".tmp", fmt.Errorf("syncing the journal's snapshot: %w", err))
 	}
-	if err := os.Rename(tmp.Name(), name); err != nil {
-		return fmt.Errorf("naming the journal's snapshot: %w", err)
+	if err := j.cfg.Disk.Rename(name+".tmp", name); err != nil {
+		return j.remove(name+".tmp", fmt.Errorf("naming the journal's snapshot: %w", err))
 	}
 	// The name must be on disk before the old file goes.
-	return durable.SyncFolder(filepath.Dir(name))
+	if err := j.cfg.Disk.SyncDir(filepath.Dir(name)); err != nil {
+		return j.remove(name, fmt.Errorf("naming the journal's snapshot: %w", err))
+	}
+	return nil
+}
+
+// remove takes the name of a file away that came to nothing because of err. If even
+// that fails for a whole snapshot, it is spoilt, so that nobody believes it.
+func (j *Journal) remove(name string, err error) error {
+	rerr := j.cfg.Disk.Remove(name)
+	if rerr == nil || errors.Is(rerr, os.ErrNotExist) || filepath.Ext(name) == ".tmp" {
+		return err
+	}
+	f, oerr := j.cfg.Disk.Open(name, os.O_RDWR, 0)
+	if oerr != nil {
+		return errors.Join(err, rerr, oerr)
+	}
+	return errors.Join(err, rerr, f.Truncate(0), f.Close())
 }
 
 // dropOld forgets generations that are acknowledged and were not seen for Keep, and

@@ -16,5 +16,10 @@
 // file gets its name, so only the end of a file can be torn.
 //
 // A new kind of frame needs a new version in the header; a journal of a newer
-// version than ours is refused with its number.
+// version than ours is refused with its number, an older one is read and written anew.
+//
+// When its end was torn or damaged, the machine was started anew, or it lies on
+// another host or in another folder than it was written in, the journal is doubted,
+// and so it is while it is new: Doubted says why, topic by topic, until Trust says
+// that the brokers were asked what they have.
 package journal

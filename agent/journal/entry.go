@@ -44,6 +44,7 @@ type Range struct {
 	Part     int32         // above 0: the range is this piece of an over-long line
 	PartLast bool          // and it is the last one
 	Count    int32         // records
+	Skips    Skips         // left out on purpose in it or just before it, and not counted before
 
 	Tail       uint64 // hash of the TailLength bytes just before End
 	TailLength int
@@ -65,6 +66,14 @@ type Entry struct {
 // LastSequence is the sequence of the batch's last record; it wraps as Kafka's does.
 func (e *Entry) LastSequence() int32 { return record.AddSequence(e.Producer.Sequence, e.Count-1) }
 
+// Bytes is the length of the source lines that became the batch.
+func (e *Entry) Bytes() (n int64) {
+	for _, r := range e.Ranges {
+		n += int64(r.End - r.Start)
+	}
+	return n
+}
+
 // Generation is what the journal knows of one generation on its way to one topic.
 type Generation struct {
 	Ref        Ref // set by Register
@@ -84,7 +93,12 @@ type Generation struct {
 	Carry      int64         // bytes just before Begun that were skipped on purpose
 	Lost       int64         // bytes that were begun and then were nowhere to be found
 	Seen       int32         // the day (since 1970) on which it was last seen
+	Gaps       []Gap         // of Lost, the first of them by their place
+	From       line.Position // where reading began; Unknown: an earlier journal knew
+	Skips      Skips         // left out on purpose of what is acknowledged
+	Doubles    int64         // records that were sent again without proof that they were missing
 	ahead      spans         // acknowledged above Position
+	account    account
 }
 
 // Acknowledged says whether nothing of the generation is in doubt.
@@ -103,6 +117,7 @@ type Input struct {
 type PartitionState struct {
 	TopicID  TopicID
 	Producer record.Producer // of the last batch begun; Sequence is the next one to use
-	Offset   record.Offset   // the highest acknowledged, -1: none yet
+	Offset   record.Offset   // the highest acknowledged under this id and epoch, -1: none yet
+	Floor    record.Offset   // the highest acknowledged in this topic at all, -1: none: what is unknown of ours lies above it
 	Begun    time.Time       // of the last batch
 }

@@ -32,6 +32,11 @@ const (
 	kindLost       kind = 10 // one batch can never be sent
 	kindForget     kind = 11 // a generation is of no interest any more
 	kindEnd        kind = 12 // the snapshot ends here
+	kindGap        kind = 13 // bytes of a generation are nowhere
+	kindDoubt      kind = 14 // the journal may not know all that was sent
+	kindTrust      kind = 15 // what the brokers have of one topic was taken over
+	kindFound      kind = 16 // bytes that are stored and were not begun here
+	kindDouble     kind = 17 // records that may be there twice
 )
 
 // errTorn says that a frame is cut off by the end of the file.
@@ -75,12 +80,19 @@ func nextFrame(b []byte) (kind, []byte, int, error) {
 }
 
 // followed says whether any whole frame lies in b: what is bad before it is then
-// damage and not merely a torn end.
+// damage and not merely a torn end. Only frames of the usual size are looked for, so
+// that bytes which look like a length do not each cost a checksum of the rest.
 func followed(b []byte) bool {
 	for i := 1; i+frameHead < len(b); i++ {
+		if n := binary.LittleEndian.Uint32(b[i:]); n > usualFrame {
+			continue
+		}
 		if _, _, _, err := nextFrame(b[i:]); err == nil {
 			return true
 		}
 	}
 	return false
 }
+
+// usualFrame is more than all frames have but those of very large inputs.
+const usualFrame = 16 << 10

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/loghaul/loghaul/agent/follow"
+	"github.com/loghaul/loghaul/internal/disk"
 )
 
 // Config says where a journal lies and how far it may grow.
@@ -24,10 +26,19 @@ type Config struct {
 	// Keep is how long a generation is remembered after it was last seen, once it
 	// is acknowledged and ended or gone. Default 30 days.
 	Keep time.Duration
+	// Host is whose journal it is: one that was begun under another name is a copy.
+	Host string
+	// Synced is told of each fsync how long it took. It must not block. Default: nobody.
+	Synced func(took time.Duration)
+	// Disk is where the folder lies. Default: the real one.
+	Disk disk.FS
 	// Logger gets one line a trouble. Default: none.
 	Logger *slog.Logger
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
+
+	boot  string                  // instead of the kernel's word; tests start machines anew
+	place func(dir string) string // instead of the file system's word
 }
 
 func (c Config) withDefaults() Config {
@@ -39,6 +50,16 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Keep <= 0 {
 		c.Keep = 30 * 24 * time.Hour
+	}
+	c.Disk = disk.Or(c.Disk)
+	if c.boot == "" {
+		c.boot = bootID()
+	}
+	if c.place == nil {
+		c.place = follow.Place
+	}
+	if c.Synced == nil {
+		c.Synced = func(time.Duration) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -52,32 +73,23 @@ func (c Config) withDefaults() Config {
 // Journal is the agent's memory. It is safe for concurrent use; one process holds
 // it at a time, which the lock on the agent's folder sees to.
 type Journal struct {
-	cfg  Config
-	wrap func(*os.File) storage // how a test makes the disk fail
+	cfg Config
 
 	// mu orders what is written with what is known, so that both agree.
 	mu struct {
 		sync.Mutex
 		state
-		file    storage
+		file    disk.File
 		number  int    // of the file
 		size    int64  // bytes of whole frames in it
 		base    int64  // size just after its snapshot
 		dirty   bool   // written since the last fsync
+		suspect bool   // an fsync has failed: what the file holds after a power cut is not known
 		pending []byte // frames that a full disk did not take: facts, not intents
 		closed  bool
-		doubt   string // why the end may be missing; "": it is whole
+		why     string // this process was told to doubt the journal; "": it was not
 		scratch []byte
 	}
-}
-
-// storage is what the journal asks of its file: an *os.File, or one that fails on
-// request.
-type storage interface {
-	io.WriterAt
-	io.Closer
-	Sync() error
-	Truncate(size int64) error
 }
 
 // ErrClosed is what a closed journal answers.
@@ -105,9 +117,13 @@ func (j *Journal) Run(ctx context.Context) error {
 // Sync makes everything written so far survive a power cut.
 func (j *Journal) Sync() error {
 	j.mu.Lock()
-	file, dirty := j.mu.file, j.mu.dirty
 	flushErr := j.flushPending()
+	file, number, dirty := j.mu.file, j.mu.number, j.mu.dirty
 	j.mu.dirty = false
+	if j.mu.suspect && !j.mu.closed {
+		defer j.mu.Unlock()
+		return j.renew()
+	}
 	closed := j.mu.closed
 	j.mu.Unlock()
 	if closed || !dirty {
@@ -115,13 +131,27 @@ func (j *Journal) Sync() error {
 	}
 	// Outside the lock: a batch may begin while the disk works. The file may be
 	// replaced meanwhile, and then its successor was fsynced as a whole.
-	if err := file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+	began := time.Now()
+	err := file.Sync()
+	j.cfg.Synced(time.Since(began))
+	if err != nil && !errors.Is(err, os.ErrClosed) {
 		j.mu.Lock()
-		j.mu.dirty = true
-		j.mu.Unlock()
+		defer j.mu.Unlock()
+		// The system may have dropped what it could not write, and a second fsync
+		// would know nothing of it: all is written anew, from memory, which holds.
+		j.mu.suspect = j.mu.suspect || number == j.mu.number
 		return fmt.Errorf("syncing the journal in %s: %w", j.cfg.Dir, err)
 	}
 	return flushErr
+}
+
+// renew writes the journal to another file, since what this one holds is not known;
+// mu is held.
+func (j *Journal) renew() error {
+	if err := j.compact(); err != nil {
+		return fmt.Errorf("writing the journal in %s anew after an fsync failed: %w", j.cfg.Dir, err)
+	}
+	return nil
 }
 
 // Close syncs and closes the file.

@@ -26,8 +26,12 @@ func (j *Journal) Register(g Generation) (Generation, error) {
 		}
 		g.Ref, g.Name, g.Path = ref, have.Name, have.Path
 		g.Position, g.Begun, g.Carry, g.Lost, g.ahead = have.Position, have.Begun, have.Carry, have.Lost, have.ahead
+		g.Gaps, g.From, g.Skips, g.Doubles = have.Gaps, have.From, have.Skips, have.Doubles
 		g.Tail, g.TailLength = have.Tail, have.TailLength
 	} else {
+		if g.From != Unknown {
+			g.From = g.Position
+		}
 		g.Ref, g.Begun, g.ahead = j.mu.refs+1, max(g.Begun, g.Position), nil
 	}
 	if err := j.write(appendFrame(nil, kindGeneration, g.append)); err != nil {
@@ -62,7 +66,7 @@ func (g *Generation) sameFacts(have *Generation) bool {
 
 func (g *Generation) clone() Generation {
 	c := *g
-	c.ahead = slices.Clone(g.ahead)
+	c.ahead, c.Gaps = slices.Clone(g.ahead), slices.Clone(g.Gaps)
 	return c
 }
 
@@ -71,6 +75,18 @@ func (j *Journal) Known(topic string, id ID) (Generation, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	g := j.mu.gens[j.mu.byKey[genKey{topic, id}]]
+	if g == nil {
+		return Generation{}, false
+	}
+	return g.clone(), true
+}
+
+// Named answers what is known of the generation that carries this name in header pos on
+// its way to one topic.
+func (j *Journal) Named(topic string, name line.Generation) (Generation, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	g := j.mu.gens[j.mu.byName[nameKey{topic, name}]]
 	if g == nil {
 		return Generation{}, false
 	}
@@ -121,7 +137,7 @@ func (j *Journal) Partition(at Partition) (PartitionState, bool) {
 	if st := j.mu.parts[at]; st != nil {
 		return *st, true
 	}
-	return PartitionState{Offset: -1, Producer: record.NoProducer}, false
+	return PartitionState{Offset: -1, Floor: -1, Producer: record.NoProducer}, false
 }
 
 // KeepInput stores an input's value and answers its short name; the same value keeps
@@ -181,12 +197,12 @@ func (j *Journal) Instance() string {
 	return j.mu.meta.instance
 }
 
-// Doubt says why the end of the journal may be missing, "" when it is whole: then
-// the broker may hold more than the journal knows.
+// Doubt says why the journal was found to be missing something when it was opened, ""
+// when it was whole: the brokers may hold more than it knows.
 func (j *Journal) Doubt() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.mu.doubt
+	return j.mu.why
 }
 
 // Producer answers the producer id that this journal goes by, -1: none yet.
@@ -200,6 +216,14 @@ func (j *Journal) Producer() int64 {
 // than before is refused while batches are in doubt, since only the old one can
 // tell what it has of them; otherwise what is known of partitions is dropped.
 func (j *Journal) Bind(cluster string, producer int64) error {
+	if err := j.bind(cluster, producer); err != nil {
+		return err
+	}
+	// The id is what batches are found by after a power cut.
+	return j.Sync()
+}
+
+func (j *Journal) bind(cluster string, producer int64) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	m := j.mu.meta

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/line"
 	"github.com/loghaul/loghaul/internal/record"
 )
@@ -24,6 +25,9 @@ func open(t *testing.T, dir string) *Journal {
 
 func openWith(t *testing.T, cfg Config) *Journal {
 	t.Helper()
+	if cfg.place == nil {
+		cfg.place = func(string) string { return "here" }
+	}
 	j, err := Open(cfg)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
@@ -66,15 +70,15 @@ func crash(t *testing.T, j *Journal) *Journal {
 
 // fullDisk refuses writes while full, after writing half of what it was given.
 type fullDisk struct {
-	storage
+	disk.File
 	full *bool
 }
 
 func (d fullDisk) WriteAt(b []byte, off int64) (int, error) {
 	if !*d.full {
-		return d.storage.WriteAt(b, off)
+		return d.File.WriteAt(b, off)
 	}
-	n, err := d.storage.WriteAt(b[:len(b)/2], off)
+	n, err := d.File.WriteAt(b[:len(b)/2], off)
 	return n, errors.Join(err, syscall.ENOSPC)
 }
 

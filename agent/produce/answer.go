@@ -16,7 +16,7 @@ func (p *Partition) answered(f *flight, a answer) {
 	f.onWire = false
 	p.mu.wired--
 	v := judge(a.code)
-	acknowledged := false
+	acknowledged, held := false, !p.mu.firm
 	switch {
 	case v == stored && a.base >= 0 && a.base <= p.mu.highest && !f.again:
 		// A new batch cannot lie below an old one: the broker took it for another
@@ -33,14 +33,20 @@ func (p *Partition) answered(f *flight, a answer) {
 	default:
 		f.large = v == tooLarge
 		f.touched = f.again || v == unsure || v == sequence || v == fenced
-		p.mu.unsure = p.mu.unsure || v == sequence
+		// What may be stored is asked for first: sent again late, it meets a broker that
+		// has forgotten us and takes it for new.
+		p.mu.unsure = p.mu.unsure || v == sequence || v == unsure
 		p.mu.fenced = p.mu.fenced || v == fenced
-		p.stop(refusal(a.code), v)
+		p.stop(refusal(a), v)
 	}
 	p.nudge()
+	l := p.mu.link
 	p.mu.Unlock()
 	if acknowledged {
 		p.finish(f, a.base)
+	}
+	if held && l != nil {
+		l.enqueue(p) // those that were held behind the first
 	}
 }
 
@@ -67,13 +73,18 @@ func (p *Partition) detach(l *link, err error) {
 
 // settle takes an acknowledged batch out of the flights; p.mu is held.
 func (p *Partition) settle(f *flight, base record.Offset) {
-	if i := slices.Index(p.mu.flights, f); i >= 0 {
+	i := slices.Index(p.mu.flights, f)
+	if i >= 0 {
 		p.mu.flights = slices.Delete(p.mu.flights, i, i+1)
 	}
-	if base >= 0 {
-		p.mu.highest = max(p.mu.highest, base+record.Offset(f.Entry.Count)-1)
+	if last := base + record.Offset(f.Entry.Count) - 1; base >= 0 {
+		p.mu.highest = max(p.mu.highest, last)
+		if i <= 0 { // else an older one is open, which may lie below
+			p.mu.floor = max(p.mu.floor, last)
+		}
 	}
-	p.mu.attempts, p.mu.refused = 0, 0
+	p.mu.firm = true
+	p.mu.attempts, p.mu.refused, p.mu.looked = 0, 0, 0
 	if p.mu.trouble != nil && p.mu.link != nil {
 		p.c.log.Info("sending goes on", "topic", p.at.Topic, "partition", p.at.Number)
 	}

@@ -21,6 +21,7 @@ type Client struct {
 	log   *slog.Logger
 	spawn chan func(context.Context) // Run takes these up; closed by nobody
 
+	renewed atomic.Bool // our producer id was given to this process: nobody has used it
 	doubles atomic.Int64
 	retries atomic.Int64
 
@@ -160,14 +161,17 @@ func (c *Client) link(ctx context.Context, addr string) *link {
 	return l
 }
 
-// pause waits before try number n: longer each time, scattered so that many agents
-// do not come back at once.
-func (c *Client) pause(ctx context.Context, n int) {
+// pause waits before try number n.
+func (c *Client) pause(ctx context.Context, n int) { sleep(ctx, c.backoff(n)) }
+
+// backoff is the wait before try number n: longer each time, scattered so that many
+// agents do not come back at once.
+func (c *Client) backoff(n int) time.Duration {
 	d := c.cfg.BackoffMin << min(n, 20)
 	if d > c.cfg.BackoffMax || d <= 0 {
 		d = c.cfg.BackoffMax
 	}
-	sleep(ctx, d/2+rand.N(d/2+1))
+	return d/2 + rand.N(d/2+1)
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -247,7 +247,11 @@ func (c *Client) bind(topic string) error {
 	if err != nil {
 		return err
 	}
-	return c.cfg.Journal.Bind(cluster, id)
+	if err := c.cfg.Journal.Bind(cluster, id); err != nil {
+		return err
+	}
+	c.renewed.Store(true)
+	return nil
 }
 
 // producerID asks for a new producer id. A cluster that has just started answers

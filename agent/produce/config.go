@@ -37,6 +37,9 @@ type Config struct {
 	// Acked is told of each acknowledged batch: records, bytes on the wire, and the
 	// time since it was first sent. It must not block. Default: nobody.
 	Acked func(records, bytes int, took time.Duration)
+	// Doubled is told of each batch that is sent again without proof that it is missing.
+	// It must not block. Default: nobody.
+	Doubled func(e *journal.Entry)
 	// Logger gets one line a trouble. Default: none.
 	Logger *slog.Logger
 }
@@ -67,6 +70,10 @@ type Framer interface {
 	Reframe(e *journal.Entry) (parts []Part, lost int64, err error)
 	// Split makes two batches of one; ErrTooSmall when it has a single record.
 	Split(e *journal.Entry, sealed []byte) ([]Part, error)
+	// Found takes over a stored batch that no batch of the journal is: of our producer
+	// id, or, ours false, perhaps of this host. It answers how many of its records may
+	// be sent once more all the same, because reading has gone on already.
+	Found(at journal.Partition, batch []byte, ours bool) (doubles int64, err error)
 }
 
 // Part is a batch made again: its entry, and its sealed bytes.
@@ -96,6 +103,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Acked == nil {
 		c.Acked = func(int, int, time.Duration) {}
+	}
+	if c.Doubled == nil {
+		c.Doubled = func(*journal.Entry) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -43,7 +43,7 @@ func newSender(t *testing.T, b *producetest.Broker, dir string, f *fakeFramer) *
 		t.Fatal(err)
 	}
 	s := &sender{t: t, j: j, c: c, f: f, g: g, done: make(chan struct{}), next: int(g.Begun)}
-	f.ref = g.Ref
+	f.ref, f.j = g.Ref, j
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	go func() { defer close(s.done); c.Run(ctx) }()
@@ -67,12 +67,12 @@ func (s *sender) open(n int32) *Partition {
 	if err != nil {
 		s.t.Fatalf("Topic: %v", err)
 	}
-	id, err := s.c.Bind(ctx, at.Topic, func(error) {})
-	if err != nil {
+	if _, err := s.c.Bind(ctx, at.Topic, func(error) {}); err != nil {
 		s.t.Fatalf("Bind: %v", err)
 	}
 	st, _ := s.j.Partition(at)
-	return s.c.Open(ctx, at, topic.ID, st, id, s.j.InDoubt()[at])
+	doubt, _ := s.j.Doubted(at.Topic)
+	return s.c.Open(ctx, Opening{At: at, Topic: topic.ID, State: st, Doubt: s.j.InDoubt()[at], Moved: doubt.Moved})
 }
 
 func (s *sender) ctx() context.Context {
@@ -128,8 +128,11 @@ func (s *sender) want(b *producetest.Broker, at journal.Partition, n int) {
 // fakeFramer frames numbers: record i of the source stands at byte i.
 type fakeFramer struct {
 	ref     journal.Ref
-	gone    int  // records below this are gone
-	differs bool // the next Rebuild finds other bytes
+	gone    int // records below this are gone
+	j       *journal.Journal
+	found   []string      // values of the batches that the journal did not know
+	differs bool          // the next Rebuild finds other bytes
+	age     time.Duration // how long ago what is sealed was sealed
 }
 
 func (f *fakeFramer) entry(at journal.Partition, from, count int) *journal.Entry {
@@ -141,7 +144,8 @@ func (f *fakeFramer) seal(e *journal.Entry) ([]byte, error) {
 	for i := e.Ranges[0].Start; i < e.Ranges[0].End; i++ {
 		b.Append(0, nil, []byte(strconv.Itoa(int(i))), 0, nil)
 	}
-	return b.Seal(nil, e.Producer, record.None, time.Now().UnixMilli(), time.Now().UnixMilli())
+	sealed := time.Now().Add(-f.age).UnixMilli()
+	return b.Seal(nil, e.Producer, record.None, sealed, sealed)
 }
 
 func (f *fakeFramer) Rebuild(e *journal.Entry) ([]byte, error) {
@@ -178,4 +182,17 @@ func (f *fakeFramer) Split(e *journal.Entry, sealed []byte) ([]Part, error) {
 		parts = append(parts, Part{part, b})
 	}
 	return parts, nil
+}
+
+// Found takes the numbers over that stand in the batch.
+func (f *fakeFramer) Found(_ journal.Partition, batch []byte, _ bool) (int64, error) {
+	var r record.Reader
+	return 0, r.Read(batch, 1<<20, func(rec *record.Record) error {
+		n, err := strconv.Atoi(string(rec.Value))
+		if err != nil {
+			return nil // not one of ours
+		}
+		f.found = append(f.found, string(rec.Value))
+		return f.j.Found(f.ref, pos(n), pos(n+1), 0, 0)
+	})
 }

@@ -13,11 +13,13 @@ import (
 	"github.com/loghaul/loghaul/internal/record"
 )
 
-// Produce v7 (KIP-110), which every Kafka from 2.1 to 4.x serves; acks -1 means all.
+// Produce v7 (KIP-110), which every Kafka from 2.1 to 4.x serves, or v8 (KIP-467), whose
+// request is the same; acks -1 means all.
 const (
-	keyProduce     = 0
-	produceVersion = 7
-	acksAll        = -1
+	keyProduce   = 0
+	produceLeast = 7
+	produceMost  = 8
+	acksAll      = -1
 )
 
 // brokerTimeout is how long a broker may wait for its replicas.
@@ -89,25 +91,31 @@ func (r *request) ofTopic(i int) int {
 
 // answer is what a broker says about one batch.
 type answer struct {
-	code int16
-	base record.Offset
+	code  int16
+	base  record.Offset
+	words string // the broker's, of a refusal; from v8 on
 }
 
 var errAnswer = errors.New("malformed answer to Produce")
 
-// parseAnswers reads a Produce v7 response.
+// parseAnswers reads a Produce v7 or v8 response.
 //
 //	| topics 4 | name 2+n | partitions 4 | number 4 | error 2 | base offset 8 |
-//	| append time 8 | log start 8 | ... | throttle 4 |
-func parseAnswers(b []byte) (map[journal.Partition]answer, error) {
+//	| append time 8 | log start 8 | (v8: records 4 | (index 4 | words 2+n)* |
+//	  words 2+n) | ... | throttle 4 |                      words may be null (-1)
+func parseAnswers(b []byte, version int16) (map[journal.Partition]answer, error) {
 	c := cursor{b: b}
 	out := map[journal.Partition]answer{}
 	for topics := c.int32(); topics > 0 && !c.bad; topics-- {
 		name := string(c.take(int(c.int16())))
 		for parts := c.int32(); parts > 0 && !c.bad; parts-- {
 			at := journal.Partition{Topic: name, Number: c.int32()}
-			out[at] = answer{code: c.int16(), base: record.Offset(c.int64())}
+			a := answer{code: c.int16(), base: record.Offset(c.int64())}
 			c.take(16)
+			if version >= 8 {
+				a.words = c.words()
+			}
+			out[at] = a
 		}
 	}
 	c.take(4)
@@ -115,6 +123,35 @@ func parseAnswers(b []byte) (map[journal.Partition]answer, error) {
 		return nil, fmt.Errorf("%w of %d bytes", errAnswer, len(b))
 	}
 	return out, nil
+}
+
+// words are what a broker says about one partition: of the first record it complains
+// about, and of the whole.
+func (c *cursor) words() string {
+	var first string
+	for n := c.int32(); n > 0 && !c.bad; n-- {
+		c.int32()
+		if s := c.nullable(); first == "" {
+			first = s
+		}
+	}
+	whole := c.nullable()
+	if whole == "" || whole == first {
+		return first
+	}
+	if first == "" {
+		return whole
+	}
+	return whole + ": " + first
+}
+
+// nullable is a string that may be null, which is empty here.
+func (c *cursor) nullable() string {
+	n := c.int16()
+	if n < 0 {
+		return ""
+	}
+	return string(c.take(int(n)))
 }
 
 // cursor walks big-endian fields; after the first bad one all are zero.

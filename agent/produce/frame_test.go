@@ -19,7 +19,7 @@ func TestTheRequestIsWhatOthersDecode(t *testing.T) {
 		flat = append(flat, b...)
 	}
 	req := kmsg.NewPtrProduceRequest()
-	req.Version = produceVersion
+	req.Version = produceMost
 	if err := req.ReadFrom(flat); err != nil {
 		t.Fatal(err)
 	}
@@ -34,21 +34,43 @@ func TestTheRequestIsWhatOthersDecode(t *testing.T) {
 	}
 }
 
-func FuzzAnswersNeverPanic(f *testing.F) {
+// answers is a response as others encode it: a refusal of web_log-3, with words from v8 on.
+func answers(version int16) []byte {
 	resp := kmsg.NewPtrProduceResponse()
-	resp.Version = produceVersion
+	resp.Version = version
 	t := kmsg.NewProduceResponseTopic()
 	t.Topic = "web_log"
 	p := kmsg.NewProduceResponseTopicPartition()
-	p.Partition, p.ErrorCode, p.BaseOffset = 3, 6, 77
+	p.Partition, p.ErrorCode, p.BaseOffset = 3, 87, 77
+	whole, first := "it is compacted", "no key"
+	p.ErrorMessage = &whole
+	p.ErrorRecords = []kmsg.ProduceResponseTopicPartitionErrorRecord{{RelativeOffset: 1, ErrorMessage: &first}, {RelativeOffset: 2}}
 	t.Partitions = append(t.Partitions, p)
 	resp.Topics = append(resp.Topics, t)
-	f.Add(resp.AppendTo(nil))
-	f.Add([]byte{0x7f, 0xff, 0xff, 0xff, 0, 1})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		got, err := parseAnswers(b)
-		if err == nil && len(b) == len(resp.AppendTo(nil)) && bytes.Equal(b, resp.AppendTo(nil)) {
-			if a := got[journal.Partition{Topic: "web_log", Number: 3}]; a.code != 6 || a.base != 77 {
+	return resp.AppendTo(nil)
+}
+
+func TestTheBrokersWordsAreShown(t *testing.T) {
+	for version, want := range map[int16]string{7: "", 8: "it is compacted: no key"} {
+		got, err := parseAnswers(answers(version), version)
+		if err != nil {
+			t.Fatalf("v%d: %v", version, err)
+		}
+		if a := got[journal.Partition{Topic: "web_log", Number: 3}]; a.code != 87 || a.base != 77 || a.words != want {
+			t.Errorf("v%d: %+v, want the words %q", version, a, want)
+		}
+	}
+}
+
+func FuzzAnswersNeverPanic(f *testing.F) {
+	for _, version := range []int16{7, 8} {
+		f.Add(version, answers(version))
+		f.Add(version, []byte{0x7f, 0xff, 0xff, 0xff, 0, 1})
+	}
+	f.Fuzz(func(t *testing.T, version int16, b []byte) {
+		got, err := parseAnswers(b, version)
+		if err == nil && len(b) > 0 && (version == 7 || version == 8) && bytes.Equal(b, answers(version)) {
+			if a := got[journal.Partition{Topic: "web_log", Number: 3}]; a.code != 87 || a.base != 77 {
 				t.Errorf("answer %+v", a)
 			}
 		}

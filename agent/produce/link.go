@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/loghaul/loghaul/internal/kafka"
 )
 
@@ -20,7 +22,7 @@ type link struct {
 	dial sync.Mutex
 	mu   struct {
 		sync.Mutex
-		conn    *kafka.Conn
+		conn    *wire
 		queue   []*Partition // those with something to send, each once
 		queued  map[*Partition]bool
 		waiting int // requests without their answer
@@ -84,8 +86,8 @@ func (l *link) pump(ctx context.Context) bool {
 	l.mu.Lock()
 	l.mu.waiting++
 	l.mu.Unlock()
-	if err := conn.Send(keyProduce, produceVersion, r.body(), func(reply []byte, err error) { l.answered(r, reply, err) }); err != nil {
-		l.answered(r, nil, err)
+	if err := conn.Send(keyProduce, conn.version, r.body(), func(reply []byte, err error) { l.answered(r, conn.version, reply, err) }); err != nil {
+		l.answered(r, conn.version, nil, err)
 	}
 	return true
 }
@@ -125,14 +127,14 @@ func (l *link) gather() *request {
 const maxBatch = 1 << 30
 
 // answered hands the answer of one request to the partitions it was for.
-func (l *link) answered(r *request, reply []byte, err error) {
+func (l *link) answered(r *request, version int16, reply []byte, err error) {
 	l.mu.Lock()
 	l.mu.waiting--
 	l.mu.Unlock()
 	l.nudge()
 	if err != nil {
 		err = fmt.Errorf("sending to the broker at %s: %w", l.addr, err)
-	} else if answers, bad := parseAnswers(reply); bad != nil {
+	} else if answers, bad := parseAnswers(reply, version); bad != nil {
 		err = fmt.Errorf("the broker at %s: %w", l.addr, bad)
 	} else {
 		for _, s := range r.sends {
@@ -162,7 +164,7 @@ func (l *link) giveUp(err error) {
 }
 
 // connect answers the connection, dialling when there is none or it has died.
-func (l *link) connect(ctx context.Context) (*kafka.Conn, error) {
+func (l *link) connect(ctx context.Context) (*wire, error) {
 	l.dial.Lock()
 	defer l.dial.Unlock()
 	l.mu.Lock()
@@ -176,7 +178,7 @@ func (l *link) connect(ctx context.Context) (*kafka.Conn, error) {
 			return conn, nil
 		}
 	}
-	conn, err := l.c.cfg.Kafka.Dial(ctx, l.addr)
+	conn, err := l.meet(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -188,6 +190,33 @@ func (l *link) connect(ctx context.Context) (*kafka.Conn, error) {
 	}
 	l.mu.conn = conn
 	return conn, nil
+}
+
+// wire is a connection, and the version of Produce that is spoken over it.
+type wire struct {
+	*kafka.Conn
+	version int16
+}
+
+// meet dials and asks which Produce the broker knows: from v8 on its refusals come with
+// its own words.
+func (l *link) meet(ctx context.Context) (*wire, error) {
+	conn, err := l.c.cfg.Kafka.Dial(ctx, l.addr)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := conn.Call(ctx, kmsg.NewPtrApiVersionsRequest()) // v0
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	w := &wire{conn, produceLeast}
+	for _, k := range resp.(*kmsg.ApiVersionsResponse).ApiKeys {
+		if k.ApiKey == keyProduce {
+			w.version = max(produceLeast, min(produceMost, k.MaxVersion))
+		}
+	}
+	return w, nil
 }
 
 // close ends the connection; whoever waits for an answer on it is told.

@@ -38,63 +38,95 @@ type Partition struct {
 	at   journal.Partition
 	turn chan struct{} // holds one token; who has it says what comes next in the sequence
 	wake chan struct{} // run looks again; capacity 1
+	kick chan struct{} // run waits no longer for its next try; capacity 1
 
 	// mu may be taken while a link's is held, never the other way round.
 	mu struct {
 		sync.Mutex
-		topicID  journal.TopicID
-		next     record.Producer // of the next batch
-		flights  []*flight       // oldest first
-		wired    int             // of them, on the wire
-		window   int             // how many there may be
-		link     *link           // sends for us; nil: stopped
-		cause    error           // why it was stopped
-		what     verdict         // what that means
-		unsure   bool            // the broker must be asked before anything is sent
-		fenced   bool            // our producer id is of no use here any more
-		open     bool            // recovery is done, new batches are welcome
-		changed  chan struct{}   // closed and made anew at every change that Reserve waits for
-		highest  record.Offset   // the highest acknowledged offset
-		trouble  error           // what stands in the way now
-		attempts int             // since the last acknowledgement
-		refused  int             // times that the confirming batch was refused
+		topicID     journal.TopicID
+		id          int64           // the producer id of this life
+		next        record.Producer // of the next batch
+		flights     []*flight       // oldest first
+		wired       int             // of them, on the wire
+		window      int             // how many there may be
+		link        *link           // sends for us; nil: stopped
+		cause       error           // why it was stopped
+		what        verdict         // what that means
+		unsure      bool            // the broker must be asked before anything is sent
+		firm        bool            // a batch of this id and epoch is acknowledged since the broker was last asked
+		fenced      bool            // our producer id is of no use here any more
+		open        bool            // recovery is done, new batches are welcome
+		changed     chan struct{}   // closed and made anew at every change that Reserve waits for
+		highest     record.Offset   // the highest acknowledged offset of this id and epoch
+		floor       record.Offset   // what the journal may not know of ours lies above it; -1: anywhere
+		moved       bool            // the journal was copied: others may have sent for us under another id
+		looked      int             // times that the log was read in vain, and since when
+		lookedSince time.Time
+		lookedFor   *flight                   // the batch that it was read for,
+		lookedTo    record.Offset             // and how far
+		trouble     error                     // what stands in the way now
+		attempts    int                       // since the last acknowledgement
+		refused     int                       // times that the confirming batch was refused
+		abandon     func(*journal.Entry) bool // what is to be given up; nil: nothing
 	}
 }
 
-// Open takes up a partition: where the journal stands with it, and which batches of
-// an earlier life are in doubt, which are settled before anything new is sent. id is
-// the producer id for a partition that the journal does not know. Opened again, it is
-// the same Partition. nil: ctx ended.
-func (c *Client) Open(ctx context.Context, at journal.Partition, topic journal.TopicID, st journal.PartitionState, id int64, doubt []*journal.Entry) *Partition {
+// Opening says where the journal stands with a partition.
+type Opening struct {
+	At    journal.Partition
+	Topic journal.TopicID // as the cluster has it now
+	State journal.PartitionState
+	// Doubt are the batches of an earlier life that are not acknowledged, in order.
+	Doubt []*journal.Entry
+	// Moved says that another copy of the journal may have gone on.
+	Moved bool
+}
+
+// Open takes up a partition. What an earlier life left in doubt is settled before
+// anything new is sent; the leader is asked unless the producer id is so new that
+// nobody can have used it. Opened again, it is the same Partition. nil: ctx ended.
+func (c *Client) Open(ctx context.Context, o Opening) *Partition {
 	c.mu.Lock()
-	p := c.mu.parts[at]
+	p := c.mu.parts[o.At]
 	fresh := p == nil
 	if fresh {
-		p = &Partition{c: c, at: at, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
-		p.turn <- struct{}{}
-		p.mu.window, p.mu.changed = c.cfg.InFlight, make(chan struct{})
-		p.mu.topicID, p.mu.next, p.mu.highest = st.TopicID, st.Producer, st.Offset
-		p.mu.unsure = len(doubt) > 0 || st.Producer.ID == id && st.Producer.Sequence > 0
-		if len(doubt) == 0 && (st.Producer.ID != id || st.TopicID != topic) {
-			// Nothing is in doubt and nothing here was sent under this id: begin at 0.
-			p.mu.next = record.Producer{ID: id}
-			if st.Producer.ID == id {
-				p.mu.next.Epoch = st.Producer.Epoch + 1
-			}
-			p.mu.topicID, p.mu.highest, p.mu.unsure = topic, -1, false
-		}
-		p.mu.open = !p.mu.unsure
-		for _, e := range doubt {
-			p.mu.flights = append(p.mu.flights, &flight{Batch: Batch{Entry: e}, touched: true, alone: true, first: e.Begun})
-		}
-		c.mu.parts[at] = p
+		p = c.newPartition(o)
+		c.mu.parts[o.At] = p
 	}
 	c.mu.Unlock()
 	if fresh {
-		c.count(len(doubt))
+		c.count(len(o.Doubt))
 		if !c.start(ctx, p.run) {
 			return nil
 		}
+	}
+	return p
+}
+
+func (c *Client) newPartition(o Opening) *Partition {
+	p := &Partition{c: c, at: o.At, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), kick: make(chan struct{}, 1)}
+	p.turn <- struct{}{}
+	p.mu.window, p.mu.changed = c.cfg.InFlight, make(chan struct{})
+	st, id, used := o.State, c.cfg.Journal.Producer(), !c.renewed.Load()
+	known := st.Producer.ID >= 0
+	if known && used {
+		id = st.Producer.ID // which this partition may have taken for itself
+	}
+	p.mu.id, p.mu.moved = id, o.Moved && known
+	p.mu.topicID, p.mu.next, p.mu.highest, p.mu.floor = st.TopicID, st.Producer, st.Offset, st.Floor
+	if len(o.Doubt) == 0 && (!known || st.TopicID != o.Topic) {
+		// Nothing of us is in this topic: begin at 0.
+		p.mu.next = record.Producer{ID: id}
+		if st.Producer.ID == id {
+			p.mu.next.Epoch = st.Producer.Epoch + 1
+		}
+		p.mu.topicID, p.mu.highest, p.mu.floor = o.Topic, -1, -1
+		known = false
+	}
+	p.mu.unsure = len(o.Doubt) > 0 || used || known
+	p.mu.open = !p.mu.unsure
+	for _, e := range o.Doubt {
+		p.mu.flights = append(p.mu.flights, &flight{Batch: Batch{Entry: e}, touched: true, alone: true, first: e.Begun})
 	}
 	return p
 }
@@ -118,6 +150,14 @@ func (p *Partition) Reserve(ctx context.Context) (*Turn, error) {
 			return nil, err
 		}
 	}
+}
+
+// Changed is closed when Try may answer otherwise than it does now. It is asked for
+// before Try.
+func (p *Partition) Changed() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.changed
 }
 
 // Try is Reserve for those who do not want to wait: nil when the partition takes no
@@ -225,6 +265,11 @@ func (p *Partition) take(l *link, room int) (s send, more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mu.link != l {
+		return send{}, false
+	}
+	if !p.mu.firm && p.mu.wired > 0 {
+		// A broker that knows nothing of us takes any sequence for the first: were the
+		// first refused and the next one not, it would have to come behind it.
 		return send{}, false
 	}
 	i := slices.IndexFunc(p.mu.flights, func(f *flight) bool { return !f.onWire && f.Bytes != nil })

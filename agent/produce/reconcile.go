@@ -20,13 +20,15 @@ type knowledge struct {
 	found bool
 	epoch int16
 	last  int32 // sequence
+	when  int64 // of its last batch, Unix ms; -1: it does not say
 }
 
 // reconcile settles what an earlier connection or an earlier life left in doubt,
 // before anything new is sent (agent/DESIGN.md, rules 4, 5 and 8): it asks the leader for our
 // last sequence, sends the last batch that this covers again and believes only that
-// answer, and leaves in the flights what is proven not to be stored. isFenced: our
-// producer id is used up or used by others.
+// answer, and leaves in the flights what is proven not to be stored. Where the answer
+// does not fit what the journal knows, the log itself is read. isFenced: our producer id
+// is used up or used by others.
 func (p *Partition) reconcile(ctx context.Context, l *link, isFenced bool) error {
 	conn, err := l.connect(ctx)
 	if err != nil {
@@ -37,7 +39,7 @@ func (p *Partition) reconcile(ctx context.Context, l *link, isFenced bool) error
 		return err
 	}
 	p.mu.Lock()
-	flights, own, next, refused := slices.Clone(p.mu.flights), p.mu.topicID, p.mu.next, p.mu.refused
+	flights, own, next := slices.Clone(p.mu.flights), p.mu.topicID, p.mu.next
 	p.mu.Unlock()
 	anew := own != topic.ID
 	if isFenced && !anew {
@@ -46,7 +48,7 @@ func (p *Partition) reconcile(ctx context.Context, l *link, isFenced bool) error
 	if len(flights) > 0 {
 		next = flights[0].Entry.Producer
 	}
-	k, err := p.ask(ctx, conn, next.ID)
+	k, err := p.ask(ctx, conn.Conn, next.ID)
 	if err != nil {
 		return err
 	}
@@ -54,29 +56,83 @@ func (p *Partition) reconcile(ctx context.Context, l *link, isFenced bool) error
 		if err := p.withoutAnswer(flights); err != nil {
 			return err
 		}
-		return p.resend(ctx, conn)
+		if err := p.resend(ctx, conn); err != nil {
+			return err
+		}
+		p.adoptID()
+		return nil
 	}
-	covered, proven := compare(k, next, flights)
 	if anew {
 		// Another topic of the same name: what it covers it has, the rest it has not.
 		p.c.log.Warn("the topic was made anew; what waits goes to the new one", "topic", p.at.Topic)
 		p.mu.Lock()
-		p.mu.topicID, p.mu.highest = topic.ID, -1
+		p.mu.topicID, p.mu.highest, p.mu.floor, p.mu.moved = topic.ID, -1, -1, false
 		p.mu.Unlock()
-		proven = true
 	}
-	if refused >= 3 {
+	if err := p.settleDoubts(ctx, l, conn, k, next, flights, anew); err != nil {
+		return err
+	}
+	if err := p.resend(ctx, conn); err != nil {
+		return err
+	}
+	p.adoptID()
+	return nil
+}
+
+// settleDoubts takes out of the flights what is stored, and gives the rest its place in
+// the sequence.
+func (p *Partition) settleDoubts(ctx context.Context, l *link, conn *wire, k knowledge, next record.Producer, flights []*flight, anew bool) error {
+	p.mu.Lock()
+	refused, moved, end := p.mu.refused, p.mu.moved, p.mu.next
+	p.mu.Unlock()
+	covered, proven := compare(k, next, flights)
+	proven = proven || anew
+	if refused >= confirmTries {
 		covered, proven = 0, false // it says that it has it, and refuses to confirm it
 	}
-	if err := p.confirm(ctx, conn, flights[:covered]); err != nil {
+	if !anew && (!proven || moved || beyond(k, end)) {
+		byLog, ok, err := p.prove(ctx, l, k, flights, next)
+		if err != nil {
+			return err
+		}
+		if ok {
+			proven, covered = byLog, 0
+			p.mu.Lock()
+			flights, next = slices.Clone(p.mu.flights), p.mu.next
+			p.mu.Unlock()
+			if len(flights) > 0 {
+				next = flights[0].Entry.Producer
+			}
+		}
+	}
+	if err := p.confirm(ctx, l, conn, k, flights[:covered]); err != nil {
 		return err
 	}
 	if anew || !proven || !continues(k, next, flights, covered) {
-		if err := p.renumber(nextEpoch(next, k), !proven); err != nil {
-			return err
-		}
+		return p.renumber(p.anotherPlace(next, k), !proven)
 	}
-	return p.resend(ctx, conn)
+	return nil
+}
+
+// anotherPlace is a place in the sequence that was never used: the next epoch, or the
+// beginning of the id that this life goes by.
+func (p *Partition) anotherPlace(next record.Producer, k knowledge) record.Producer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if next.ID != p.mu.id {
+		return record.Producer{ID: p.mu.id}
+	}
+	return nextEpoch(next, k)
+}
+
+// adoptID lets what comes next go under the producer id of this life, once nothing is
+// left of an earlier one.
+func (p *Partition) adoptID() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.mu.flights) == 0 && p.mu.next.ID != p.mu.id {
+		p.mu.next, p.mu.highest = record.Producer{ID: p.mu.id}, -1
+	}
 }
 
 // ask is DescribeProducers (KIP-664) for this partition and one producer id. A broker
@@ -106,7 +162,7 @@ func (p *Partition) ask(ctx context.Context, conn *kafka.Conn, id int64) (knowle
 	k := knowledge{asked: true}
 	for _, a := range part.ActiveProducers {
 		if a.ProducerID == id {
-			k.found, k.epoch, k.last = true, int16(a.ProducerEpoch), a.LastSequence
+			k.found, k.epoch, k.last, k.when = true, int16(a.ProducerEpoch), a.LastSequence, a.LastTimestamp
 		}
 	}
 	return k, nil
@@ -199,47 +255,9 @@ func (p *Partition) withoutAnswer(flights []*flight) error {
 	return p.renumber(record.Producer{ID: next.ID, Epoch: next.Epoch + 1}, true)
 }
 
-// confirm sends the last batch that the leader says it has once more, whose answer
-// waits for the replicas as the question did not, and takes it and those before it
-// for acknowledged.
-func (p *Partition) confirm(ctx context.Context, conn *kafka.Conn, covered []*flight) error {
-	if len(covered) == 0 {
-		return nil
-	}
-	last := covered[len(covered)-1]
-	base := record.Offset(-1)
-	switch err := p.load(last); {
-	case err == nil:
-		base, err = p.sendAlone(ctx, conn, last)
-		if errors.Is(err, kerr.OutOfOrderSequenceNumber) {
-			p.mu.Lock()
-			p.mu.refused++
-			p.mu.Unlock()
-		}
-		if err != nil {
-			return err
-		}
-	case errors.Is(err, ErrDiffers):
-		p.c.log.Warn("the broker says it has a batch, which cannot be sent again to make sure", "topic", p.at.Topic, "partition", p.at.Number, "err", err)
-	default:
-		return err
-	}
-	for i, f := range covered {
-		offset := record.Offset(-1)
-		if i == len(covered)-1 {
-			offset = base
-		}
-		p.mu.Lock()
-		p.settle(f, offset)
-		p.mu.Unlock()
-		p.finish(f, offset)
-	}
-	return nil
-}
-
 // resend sends the batches of an earlier life one by one, each made from the files
 // just before; those of this life go the usual way, behind them.
-func (p *Partition) resend(ctx context.Context, conn *kafka.Conn) error {
+func (p *Partition) resend(ctx context.Context, conn *wire) error {
 	for {
 		p.mu.Lock()
 		var f *flight
@@ -256,7 +274,7 @@ func (p *Partition) resend(ctx context.Context, conn *kafka.Conn) error {
 	}
 }
 
-func (p *Partition) resendOne(ctx context.Context, conn *kafka.Conn, f *flight) error {
+func (p *Partition) resendOne(ctx context.Context, conn *wire, f *flight) error {
 	if err := p.load(f); errors.Is(err, ErrDiffers) {
 		return p.reframe(f, err)
 	} else if err != nil {
@@ -290,7 +308,7 @@ func (p *Partition) load(f *flight) error {
 }
 
 // sendAlone sends one batch and waits for its answer.
-func (p *Partition) sendAlone(ctx context.Context, conn *kafka.Conn, f *flight) (record.Offset, error) {
+func (p *Partition) sendAlone(ctx context.Context, conn *wire, f *flight) (record.Offset, error) {
 	type outcome struct {
 		a   answer
 		err error
@@ -299,10 +317,10 @@ func (p *Partition) sendAlone(ctx context.Context, conn *kafka.Conn, f *flight) 
 	p.restamp()
 	r := &request{sends: []send{{p, f, f.Bytes}}}
 	f.touched, f.again = true, true
-	err := conn.Send(keyProduce, produceVersion, r.body(), func(reply []byte, err error) {
+	err := conn.Send(keyProduce, conn.version, r.body(), func(reply []byte, err error) {
 		answers := map[journal.Partition]answer{}
 		if err == nil {
-			answers, err = parseAnswers(reply)
+			answers, err = parseAnswers(reply, conn.version)
 		}
 		a, ok := answers[p.at]
 		if err == nil && !ok {
@@ -316,7 +334,7 @@ func (p *Partition) sendAlone(ctx context.Context, conn *kafka.Conn, f *flight) 
 	select {
 	case o := <-got:
 		if o.err == nil && judge(o.a.code) != stored {
-			o.err = fmt.Errorf("sending a batch in doubt to %s-%d again: %w", p.at.Topic, p.at.Number, kerr.ErrorForCode(o.a.code))
+			o.err = fmt.Errorf("sending a batch in doubt to %s-%d again: %w", p.at.Topic, p.at.Number, refusal(o.a))
 			if judge(o.a.code) == permanent {
 				o.err = stuck(p.at.Topic, o.err)
 			}

@@ -13,22 +13,31 @@ import (
 func contains(err error, word string) bool { return err != nil && strings.Contains(err.Error(), word) }
 
 // died leaves a journal whose last batches are in doubt: of 6 batches of 10, one is
-// acknowledged, stored of the other five are in the log, and the process is gone.
+// acknowledged, stored of the other five are in the log, and the process is gone. None
+// of the five is on the wire, where it might come late; TestALateBatch... is about that.
 func died(t *testing.T, b *producetest.Broker, dir string, stored int) {
 	t.Helper()
 	s := newSender(t, b, dir, &fakeFramer{})
 	p := s.open(0)
 	s.send(p, 10)
 	s.drain()
-	b.Set(func() {
-		b.Refuse = func(producetest.Partition, record.Header) int16 { return kerr.NotEnoughReplicas.Code }
-	})
-	for range 5 {
-		s.send(p, 10)
+	turn, err := p.Reserve(s.ctx())
+	if err != nil {
+		t.Fatal(err)
 	}
+	next := turn.Producer
+	for range 5 {
+		e := s.f.entry(web0, s.next, 10)
+		e.Producer, e.TopicID = next, turn.TopicID
+		if err := s.j.Begin(e); err != nil {
+			t.Fatal(err)
+		}
+		s.next += 10
+		next.Sequence = record.AddSequence(next.Sequence, e.Count)
+	}
+	turn.Cancel()
 	s.kill()
 	b.Set(func() {
-		b.Refuse = nil
 		for _, e := range s.j.InDoubt()[web0][:stored] {
 			bytes, err := s.f.seal(e)
 			if err != nil {
@@ -148,23 +157,50 @@ func TestRule6_WithoutReadOneBatchAtATime(t *testing.T) {
 	s.want(b, web0, 10)
 }
 
+// TestRule8 is about what nothing proves: the broker has forgotten us, and the log may
+// not be read, or does not reach back far enough any more.
 func TestRule8_WhatNothingProvesIsSentAgainAndCounted(t *testing.T) {
-	dir := t.TempDir()
-	b := producetest.New(t, twoParts)
-	died(t, b, dir, 2)
-	b.Set(func() { clear(b.Log(producetest.Partition(web0)).Seen) }) // the broker has forgotten us
-	s := newSender(t, b, dir, &fakeFramer{})
-	s.send(s.open(0), 10)
-	s.drain()
-	got := map[string]int{}
-	for _, v := range b.Values(producetest.Partition(web0)) {
-		got[v]++
+	for name, blind := range map[string]func(b *producetest.Broker){
+		"not allowed": func(b *producetest.Broker) { b.Read = kerr.TopicAuthorizationFailed.Code },
+		"cut away":    func(b *producetest.Broker) { b.Log(producetest.Partition(web0)).Start = 30 },
+	} {
+		dir := t.TempDir()
+		b := producetest.New(t, twoParts)
+		died(t, b, dir, 2)
+		b.Set(func() {
+			clear(b.Log(producetest.Partition(web0)).Seen)
+			blind(b)
+		})
+		s := newSender(t, b, dir, &fakeFramer{})
+		s.send(s.open(0), 10)
+		s.drain()
+		got := map[string]int{}
+		for _, v := range b.Values(producetest.Partition(web0)) {
+			got[v]++
+		}
+		if len(got) != 70 {
+			t.Fatalf("%s: %d different records, want 70: none may be lost", name, len(got))
+		}
+		if n := s.c.PossibleDoubles(); n != 50 {
+			t.Errorf("%s: %d possible doubles are counted, want the 50 that were in doubt", name, n)
+		}
 	}
-	if len(got) != 70 {
-		t.Fatalf("%d different records, want 70: none may be lost", len(got))
-	}
-	if n := s.c.PossibleDoubles(); n != 50 {
-		t.Errorf("%d possible doubles are counted, want the 50 that were in doubt", n)
+}
+
+func TestRule4_ABrokerThatHasForgottenUsIsReadBack(t *testing.T) {
+	for stored := range 6 {
+		dir := t.TempDir()
+		b := producetest.New(t, twoParts)
+		died(t, b, dir, stored)
+		b.Set(func() { clear(b.Log(producetest.Partition(web0)).Seen) }) // days later
+		s := newSender(t, b, dir, &fakeFramer{})
+		s.send(s.open(0), 10)
+		s.drain()
+		s.want(b, web0, 70)
+		if n := s.c.PossibleDoubles(); n != 0 {
+			t.Errorf("stored %d: %d possible doubles are counted, want proof by the log", stored, n)
+		}
+		s.kill()
 	}
 }
 
@@ -204,6 +240,24 @@ func TestALogThatLostItsEndIsNotFilledWithCopies(t *testing.T) {
 	}
 }
 
+func TestWhatALeaderRefusesToConfirmIsReadBack(t *testing.T) {
+	dir := t.TempDir()
+	b := producetest.New(t, twoParts)
+	died(t, b, dir, 2)
+	b.Set(func() { // it says that it has the batch, and refuses to confirm it
+		for _, st := range b.Log(producetest.Partition(web0)).Seen {
+			st.Last[len(st.Last)-1].First++
+		}
+	})
+	s := newSender(t, b, dir, &fakeFramer{})
+	s.send(s.open(0), 10)
+	s.drain()
+	s.want(b, web0, 70)
+	if n := s.c.PossibleDoubles(); n != 0 {
+		t.Errorf("%d possible doubles are counted, want proof by the log", n)
+	}
+}
+
 func TestADoubtThatCouldNotBeProvenIsNotCarriedToLaterOnes(t *testing.T) {
 	dir := t.TempDir()
 	b := producetest.New(t, twoParts)
@@ -212,6 +266,7 @@ func TestADoubtThatCouldNotBeProvenIsNotCarriedToLaterOnes(t *testing.T) {
 		for _, st := range b.Log(producetest.Partition(web0)).Seen {
 			st.Last[len(st.Last)-1].First++
 		}
+		b.Read = kerr.TopicAuthorizationFailed.Code
 	})
 	s := newSender(t, b, dir, &fakeFramer{})
 	p := s.open(0)
@@ -251,28 +306,6 @@ func TestALateBatchOfTheDeadProcessIsRecognised(t *testing.T) {
 		}
 	})
 	s.want(b, web0, 70)
-}
-
-func TestAJournalOlderThanTheLogNeverReusesASequence(t *testing.T) {
-	dir := t.TempDir()
-	b := producetest.New(t, twoParts)
-	s := newSender(t, b, dir, &fakeFramer{})
-	s.send(s.open(0), 10)
-	s.drain()
-	s.kill()
-	// A later life of this journal, which is then restored from a snapshot.
-	b.Set(func() {
-		for _, st := range b.Log(producetest.Partition(web0)).Seen {
-			st.Last = append(st.Last, producetest.Stamp{First: 10, Last: 19, Offset: 10})
-		}
-		b.Log(producetest.Partition(web0)).End = 20
-	})
-	s = newSender(t, b, dir, &fakeFramer{})
-	s.send(s.open(0), 10)
-	s.drain()
-	if got := b.Values(producetest.Partition(web0)); len(got) != 20 || got[19] != "19" {
-		t.Errorf("%d records: a batch was taken for one of the later life", len(got))
-	}
 }
 
 func TestAProducerIDIsKeptForTheSameClusterOnly(t *testing.T) {

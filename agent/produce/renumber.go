@@ -40,10 +40,12 @@ func (p *Partition) replace(first record.Producer, old *flight, fresh []*flight,
 		after = slices.Concat(before[:i:i], fresh, before[i+1:])
 	}
 	next, seqs, entries, doubles := first, []journal.Seq(nil), []*journal.Entry(nil), 0
+	var twice []*journal.Entry
 	for _, f := range before {
 		seqs = append(seqs, f.Entry.Seq)
 		if f.touched && unproven {
 			doubles += int(f.Entry.Count)
+			twice = append(twice, f.Entry)
 		}
 	}
 	for _, f := range after {
@@ -54,6 +56,9 @@ func (p *Partition) replace(first record.Producer, old *flight, fresh []*flight,
 	}
 	if err := p.c.cfg.Journal.Replace(seqs, entries); err != nil {
 		return err
+	}
+	for _, e := range twice {
+		p.c.cfg.Doubled(e)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,6 +93,9 @@ func (p *Partition) renew() error {
 		return err
 	}
 	p.c.log.Warn("going on under a new producer id", "topic", p.at.Topic, "partition", p.at.Number, "id", id)
+	p.mu.Lock()
+	p.mu.id = id
+	p.mu.Unlock()
 	return p.renumber(record.Producer{ID: id}, true)
 }
 

@@ -16,6 +16,7 @@ import (
 func (p *Partition) run(ctx context.Context) {
 	refresh := false
 	for ctx.Err() == nil {
+		p.giveUp()
 		if err := p.connect(ctx, refresh); err != nil {
 			refresh = true
 			p.rest(ctx, err)
@@ -73,7 +74,7 @@ func (p *Partition) connect(ctx context.Context, refresh bool) error {
 		}
 	}
 	p.mu.Lock()
-	p.mu.unsure, p.mu.fenced = false, false
+	p.mu.unsure, p.mu.fenced, p.mu.firm = false, false, false
 	p.mu.link = l
 	p.mu.open = true
 	if len(p.mu.flights) == 0 {
@@ -134,9 +135,15 @@ func (p *Partition) rest(ctx context.Context, err error) {
 	if first {
 		p.c.log.Warn("sending waits and nothing is lost", "topic", p.at.Topic, "partition", p.at.Number, "err", err)
 	}
+	d := p.c.backoff(attempts)
 	if isStuck(err) {
-		sleep(ctx, p.c.cfg.BackoffStuck)
-		return
+		d = p.c.cfg.BackoffStuck
 	}
-	p.c.pause(ctx, attempts)
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-p.kick:
+	case <-ctx.Done():
+	}
 }

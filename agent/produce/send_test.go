@@ -72,7 +72,7 @@ func TestATopicThatIsNotThereIsMade(t *testing.T) {
 	}
 }
 
-func TestRefusalsThatPassLoseAndDoubleNothing(t *testing.T) {
+func TestRule2_RefusalsThatPassLoseAndDoubleNothing(t *testing.T) {
 	b := producetest.New(t, twoParts)
 	s := newSender(t, b, t.TempDir(), &fakeFramer{})
 	r := rand.New(rand.NewPCG(1, 1))
@@ -151,7 +151,7 @@ func TestABatchThatIsTooLargeIsSplit(t *testing.T) {
 	s.want(b, web0, 39)
 }
 
-func TestARefusalThatOnlyAPersonCanMendIsNamedAndTriedAgain(t *testing.T) {
+func TestRule9_ARefusalThatOnlyAPersonCanMendIsNamedAndTriedAgain(t *testing.T) {
 	b := producetest.New(t, twoParts)
 	s := newSender(t, b, t.TempDir(), &fakeFramer{})
 	for code, word := range map[int16]string{
@@ -196,7 +196,7 @@ func TestAWindowThatIsFullBlocksUntilAnAnswerComes(t *testing.T) {
 	s.want(b, web0, 5)
 }
 
-func TestAnAnswerBelowTheHighestOffsetIsNotBelieved(t *testing.T) {
+func TestRule3_AnAnswerBelowTheHighestOffsetIsNotBelieved(t *testing.T) {
 	b := producetest.New(t, twoParts)
 	s := newSender(t, b, t.TempDir(), &fakeFramer{})
 	p := s.open(0)
@@ -228,7 +228,7 @@ func until(t *testing.T, ok func() bool, what string, args ...any) {
 	}
 }
 
-func TestABatchThatWaitedTooLongForItsTopicGetsAnotherTime(t *testing.T) {
+func TestRule9_ABatchThatWaitedTooLongForItsTopicGetsAnotherTime(t *testing.T) {
 	b := producetest.New(t, twoParts)
 	s := newSender(t, b, t.TempDir(), &fakeFramer{})
 	p := s.open(0)

@@ -41,10 +41,14 @@ func judge(code int16) verdict {
 	return permanent
 }
 
-// refusal is the error of a code. The words of NOT_ENOUGH_REPLICAS lead astray where a broker answers it for want of room.
-func refusal(code int16) error {
-	err := kerr.ErrorForCode(code)
-	if errors.Is(err, kerr.NotEnoughReplicas) {
+// refusal is the error of an answer, with the broker's own words where it has some. Those of NOT_ENOUGH_REPLICAS lead
+// astray where a broker answers it for want of room and says nothing.
+func refusal(a answer) error {
+	err := kerr.ErrorForCode(a.code)
+	switch {
+	case a.words != "":
+		return fmt.Errorf("%w (the broker says: %s)", err, a.words)
+	case errors.Is(err, kerr.NotEnoughReplicas):
 		return fmt.Errorf("%w Or the broker has no room on its disk: see loghaul status groups", err)
 	}
 	return err

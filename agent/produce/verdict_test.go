@@ -9,11 +9,11 @@ import (
 )
 
 func TestARefusalThatAFullDiskGivesSaysWhereToLook(t *testing.T) {
-	err := refusal(kerr.NotEnoughReplicas.Code)
+	err := refusal(answer{code: kerr.NotEnoughReplicas.Code})
 	if !errors.Is(err, kerr.NotEnoughReplicas) || !strings.Contains(err.Error(), "loghaul status groups") {
 		t.Errorf("the refusal is %v", err)
 	}
-	if err := refusal(kerr.NotLeaderForPartition.Code); err != error(kerr.NotLeaderForPartition) {
+	if err := refusal(answer{code: kerr.NotLeaderForPartition.Code}); err != error(kerr.NotLeaderForPartition) {
 		t.Errorf("another one is %v", err)
 	}
 }

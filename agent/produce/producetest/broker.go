@@ -31,11 +31,19 @@ type Broker struct {
 	logs    map[Partition]*Log
 	// Refuse, when set, is asked before a batch is looked at; 0: no refusal.
 	Refuse func(at Partition, h record.Header) int16
+	// After, when set, is asked once a batch is stored, or recognised: the error that is
+	// answered all the same.
+	After func(h record.Header) int16
 	// Cut, when set, says whether the connection dies instead of an answer.
-	Cut      func() bool
-	Describe int16 // what DescribeProducers is refused with
-	Requests int   // Produce requests so far
-	Widest   int   // partitions in one request
+	Cut func() bool
+	// Asked, when set, is called once it was said who produces to a partition: what
+	// happens between that and the next batch.
+	Asked    func(at Partition)
+	Describe int16  // what DescribeProducers is refused with
+	Read     int16  // what Fetch and ListOffsets are refused with
+	Words    string // what is said with a refusal to produce, where the version has room for it
+	Requests int    // Produce requests so far
+	Widest   int    // partitions in one request
 }
 
 // Partition is one partition of one topic.
@@ -47,7 +55,9 @@ type Partition struct {
 // Log is one partition; change it inside Set only.
 type Log struct {
 	Batches [][]byte
+	Start   record.Offset // what comes before was cut by retention
 	End     record.Offset
+	Behind  record.Offset // so many records at the end are not in the replicas yet: nobody reads them
 	Seen    map[int64]*Producer
 }
 
@@ -61,6 +71,7 @@ type Producer struct {
 type Stamp struct {
 	First, Last int32
 	Offset      record.Offset
+	When        int64 // the time of its newest record, Unix ms
 }
 
 // New starts a broker with these topics and partitions; others are made when they are
@@ -95,6 +106,14 @@ func (b *Broker) Start(topics map[string]int32) {
 	c.ControlKey(0, func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		return b.produce(req.(*kmsg.ProduceRequest))
+	})
+	c.ControlKey(1, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		return b.fetch(req.(*kmsg.FetchRequest)), nil, true
+	})
+	c.ControlKey(2, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		return b.offsets(req.(*kmsg.ListOffsetsRequest)), nil, true
 	})
 	c.ControlKey(61, func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
@@ -135,7 +154,7 @@ var errCut = errors.New("cut on request")
 func (b *Broker) produce(req *kmsg.ProduceRequest) (kmsg.Response, error, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if req.Version != 7 || req.Acks != -1 || req.TransactionID != nil {
+	if req.Version < 7 || req.Version > 8 || req.Acks != -1 || req.TransactionID != nil {
 		b.t.Errorf("Produce v%d with acks %d", req.Version, req.Acks)
 	}
 	b.Requests++
@@ -154,7 +173,15 @@ func (b *Broker) produce(req *kmsg.ProduceRequest) (kmsg.Response, error, bool) 
 			rp := kmsg.NewProduceResponseTopicPartition()
 			rp.Partition = p.Partition
 			code, base := b.Append(Partition{Topic: t.Topic, Number: p.Partition}, p.Records)
+			if h, err := record.ParseHeader(p.Records); err == nil && code == 0 && b.After != nil {
+				if code = b.After(h); code != 0 {
+					base = -1
+				}
+			}
 			rp.ErrorCode, rp.BaseOffset = code, int64(base)
+			if code != 0 && b.Words != "" {
+				rp.ErrorMessage = &b.Words
+			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
 		resp.Topics = append(resp.Topics, rt)
@@ -204,10 +231,12 @@ func (b *Broker) Append(at Partition, batch []byte) (int16, record.Offset) {
 		l.Seen[h.ProducerID] = st
 	}
 	base := l.End
-	st.Last = append(st.Last, Stamp{h.BaseSequence, h.LastSequence(), base})
+	st.Last = append(st.Last, Stamp{h.BaseSequence, h.LastSequence(), base, h.MaxTimestamp})
 	st.Last = st.Last[max(0, len(st.Last)-5):]
 	l.End += record.Offset(h.Count)
-	l.Batches = append(l.Batches, slices.Clone(batch))
+	kept := slices.Clone(batch)
+	record.Stamp(kept, base, 0)
+	l.Batches = append(l.Batches, kept)
 	return 0, base
 }
 
@@ -231,10 +260,15 @@ func (b *Broker) producers(req *kmsg.DescribeProducersRequest) kmsg.Response {
 		for _, n := range t.Partitions {
 			rp := kmsg.NewDescribeProducersResponseTopicPartition()
 			rp.Partition, rp.ErrorCode = n, b.Describe
-			for id, st := range b.Log(Partition{Topic: t.Topic, Number: n}).Seen {
+			at := Partition{Topic: t.Topic, Number: n}
+			for id, st := range b.Log(at).Seen {
 				a := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
 				a.ProducerID, a.ProducerEpoch, a.LastSequence = id, int32(st.Epoch), st.Last[len(st.Last)-1].Last
+				a.LastTimestamp = st.Last[len(st.Last)-1].When
 				rp.ActiveProducers = append(rp.ActiveProducers, a)
+			}
+			if b.Asked != nil {
+				b.Asked(at)
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}

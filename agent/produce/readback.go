@@ -1,0 +1,183 @@
+package produce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/loghaul/loghaul/agent/journal"
+	"github.com/loghaul/loghaul/internal/kafka"
+	"github.com/loghaul/loghaul/internal/record"
+)
+
+// Asked of ListOffsets in the place of a time.
+const (
+	atEnd   = -1
+	atStart = -2
+)
+
+// readBytes is how much of a log is asked for at a time.
+const readBytes = 1 << 20
+
+// logReader reads what lies in one partition's log, over a connection of its own:
+// whoever sends over the usual one must not wait behind it.
+type logReader struct {
+	conn *kafka.Conn
+	at   journal.Partition
+}
+
+// openLog connects to the leader at addr to read.
+func (c *Client) openLog(ctx context.Context, addr string, at journal.Partition) (logReader, error) {
+	conn, err := c.cfg.Kafka.Dial(ctx, addr)
+	return logReader{conn, at}, err
+}
+
+// offset is that of the first record from a time on (Unix ms), or of an end of the log
+// as replicas have it; -1 when there is no such record.
+func (s logReader) offset(ctx context.Context, when int64) (record.Offset, error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.Version = 1
+	p := kmsg.NewListOffsetsRequestTopicPartition()
+	p.Partition, p.Timestamp = s.at.Number, when
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic, t.Partitions = s.at.Topic, append(t.Partitions, p)
+	req.Topics = append(req.Topics, t)
+	resp, err := s.conn.Call(ctx, req)
+	if err != nil {
+		return -1, err
+	}
+	r := resp.(*kmsg.ListOffsetsResponse)
+	if len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 {
+		return -1, fmt.Errorf("asking for an offset in %s-%d: %w", s.at.Topic, s.at.Number, errAnswer)
+	}
+	if err := kerr.ErrorForCode(r.Topics[0].Partitions[0].ErrorCode); err != nil {
+		return -1, fmt.Errorf("asking for an offset in %s-%d: %w", s.at.Topic, s.at.Number, err)
+	}
+	return record.Offset(r.Topics[0].Partitions[0].Offset), nil
+}
+
+// bounds are the first offset of the log and the one after its last.
+func (s logReader) bounds(ctx context.Context) (start, end record.Offset, err error) {
+	if start, err = s.offset(ctx, atStart); err == nil {
+		end, err = s.offset(ctx, atEnd)
+	}
+	return start, end, err
+}
+
+// since is the first offset with a record of that time or later, end when there is none.
+func (s logReader) since(ctx context.Context, t time.Time, end record.Offset) (record.Offset, error) {
+	at, err := s.offset(ctx, max(t.UnixMilli(), 0))
+	if err == nil && at < 0 {
+		at = end
+	}
+	return at, err
+}
+
+// each calls visit with the whole batches from one offset to before another, in order,
+// and answers how far it came: a log may turn out to end earlier. A batch is valid
+// during the call.
+func (s logReader) each(ctx context.Context, from, to record.Offset, visit func(h record.Header, batch []byte) error) (record.Offset, error) {
+	for at := from; ; {
+		if at >= to {
+			return at, nil
+		}
+		b, err := s.fetch(ctx, at)
+		if err != nil {
+			return at, err
+		}
+		next := at
+		for {
+			h, err := record.ParseHeader(b)
+			if errors.Is(err, record.ErrShort) || err == nil && h.Size() > len(b) {
+				break // the end of what was asked for
+			}
+			if err != nil {
+				return at, fmt.Errorf("reading %s-%d from offset %d: %w", s.at.Topic, s.at.Number, next, err)
+			}
+			if h.LastOffset() >= at && h.BaseOffset < to {
+				if err := visit(h, b[:h.Size()]); err != nil {
+					return at, err
+				}
+			}
+			next, b = max(next, h.NextOffset()), b[h.Size():]
+		}
+		if next == at {
+			return at, nil // nothing follows, though more was promised
+		}
+		at = next
+	}
+}
+
+// fetch asks for the bytes of the log from an offset on.
+func (s logReader) fetch(ctx context.Context, from record.Offset) ([]byte, error) {
+	req := kmsg.NewPtrFetchRequest()
+	req.Version, req.MaxWaitMillis, req.MinBytes, req.MaxBytes = 4, 500, 1, readBytes
+	p := kmsg.NewFetchRequestTopicPartition()
+	p.Partition, p.FetchOffset, p.PartitionMaxBytes = s.at.Number, int64(from), readBytes
+	t := kmsg.NewFetchRequestTopic()
+	t.Topic, t.Partitions = s.at.Topic, append(t.Partitions, p)
+	req.Topics = append(req.Topics, t)
+	resp, err := s.conn.Call(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	r := resp.(*kmsg.FetchResponse)
+	if len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 {
+		return nil, fmt.Errorf("reading %s-%d: %w", s.at.Topic, s.at.Number, errAnswer)
+	}
+	if err := kerr.ErrorForCode(r.Topics[0].Partitions[0].ErrorCode); err != nil {
+		return nil, fmt.Errorf("reading %s-%d from offset %d: %w", s.at.Topic, s.at.Number, from, err)
+	}
+	return r.Topics[0].Partitions[0].RecordBatches, nil
+}
+
+// Span bounds what ReadBack reads of a partition.
+type Span struct {
+	From, To time.Time // when it was sent; the zero time: no bound
+	Bytes    int64     // at most about so many, the newest; 0: no bound
+}
+
+// ErrMayNotRead says that this user has no READ on a topic.
+var ErrMayNotRead = errors.New("this agent's user may not read the topic")
+
+// ReadBack calls visit with the batches that a partition holds, the newest first in
+// steps and in order inside a step; one may come twice. It ends when enough says so
+// after a step. all is false when Bytes did not reach as far as From.
+func (c *Client) ReadBack(ctx context.Context, at journal.Partition, span Span, visit func(batch []byte) error, enough func() bool) (read int64, all bool, err error) {
+	addr, err := c.leader(at, true)
+	if err != nil {
+		return 0, false, err
+	}
+	log, err := c.openLog(ctx, addr, at)
+	if err != nil {
+		return 0, false, err
+	}
+	defer log.conn.Close()
+	start, end, err := log.bounds(ctx)
+	if err == nil && !span.From.IsZero() {
+		var from record.Offset
+		from, err = log.since(ctx, span.From, end)
+		start = max(start, from)
+	}
+	if err == nil && !span.To.IsZero() {
+		end, err = log.since(ctx, span.To, end)
+	}
+	for step := record.Offset(1 << 12); err == nil && end > start; step *= 2 {
+		from := max(start, end-step)
+		_, err = log.each(ctx, from, end, func(_ record.Header, batch []byte) error {
+			read += int64(len(batch))
+			return visit(batch)
+		})
+		if end = from; err == nil && (enough() || span.Bytes > 0 && read >= span.Bytes) {
+			break
+		}
+	}
+	if errors.Is(err, kerr.TopicAuthorizationFailed) {
+		err = fmt.Errorf("%w: %w", ErrMayNotRead, err)
+	}
+	return read, end <= start || enough(), err
+}
