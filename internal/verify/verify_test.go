@@ -1,0 +1,132 @@
+package verify
+
+import (
+	"testing"
+
+	"github.com/loghaul/loghaul/internal/ledger"
+	"github.com/loghaul/loghaul/internal/line"
+	"github.com/loghaul/loghaul/internal/record"
+)
+
+// entry is the account of one file of 100 bytes that are all acknowledged.
+func entry() ledger.Entry {
+	return ledger.Entry{Host: "h", Path: "/p", Generation: "0000002a", Topic: "t", Read: 100, Acked: 100}
+}
+
+// lines gives a Topic records of ten bytes each, from one position to another.
+func lines(t *Topic, partition int32, key string, from, to line.Position) {
+	for at := from; at < to; at += 10 {
+		take(t, partition, key, line.Pos{Generation: 42, Start: at, Length: 10})
+	}
+}
+
+func one(t *testing.T, topic *Topic) File {
+	t.Helper()
+	files := topic.Result()
+	if len(files) != 1 {
+		t.Fatalf("%+v came out, want one file", files)
+	}
+	return files[0]
+}
+
+func TestWhatTheTopicHasDroppedIsNoGap(t *testing.T) {
+	topic := NewTopic("t", []ledger.Entry{entry()})
+	topic.Cut(0)
+	lines(topic, 0, "h:/p", 40, 100)
+	if f := one(t, topic); !f.Whole() || f.Expired != 40 || f.Delivered != 60 {
+		t.Errorf("the oldest are gone and it says %+v", f)
+	}
+
+	topic = NewTopic("t", []ledger.Entry{entry()})
+	topic.Cut(0)
+	lines(topic, 0, "h:/p", 40, 60)
+	lines(topic, 0, "h:/p", 70, 100)
+	if f := one(t, topic); f.Expired != 40 || len(f.Lost) != 1 || f.Lost[0] != (Range{From: 60, To: 70}) {
+		t.Errorf("a record is missing behind the oldest and it says %+v", f)
+	}
+
+	topic = NewTopic("t", []ledger.Entry{entry()})
+	topic.Cut(1) // where nothing of it ever was
+	lines(topic, 0, "h:/p", 40, 100)
+	if f := one(t, topic); f.Whole() || f.Expired != 0 {
+		t.Errorf("another partition has dropped records and it says %+v", f)
+	}
+}
+
+func TestLinesThatCameAfterTheAccountAreNoTrouble(t *testing.T) {
+	topic := NewTopic("t", []ledger.Entry{entry()})
+	lines(topic, 0, "h:/p", 0, 100)
+	lines(topic, 0, "h:/p", 120, 150) // 100 to 120 is on its way to another partition
+	if f := one(t, topic); !f.Whole() || f.Delivered != 130 {
+		t.Errorf("it says %+v", f)
+	}
+}
+
+func TestTheGapOfATruncationIsShownBehindTheEnd(t *testing.T) {
+	e := entry()
+	e.Lost, e.Gaps = 30, []ledger.Gap{{From: 100, To: 130, AtLeast: true}}
+	topic := NewTopic("t", []ledger.Entry{e})
+	lines(topic, 0, "h:/p", 0, 100)
+	if f := one(t, topic); len(f.Lost) != 1 || f.Lost[0] != (Range{From: 100, To: 130, Known: true, AtLeast: true}) {
+		t.Errorf("it says %+v", f)
+	}
+}
+
+func TestAfterALostJournalTheBeginningIsNotJudged(t *testing.T) {
+	e := entry()
+	e.From = ledger.Unknown
+	topic := NewTopic("t", []ledger.Entry{e})
+	lines(topic, 0, "h:/p", 30, 100)
+	if f := one(t, topic); !f.Whole() || f.Note == "" || f.Delivered != 70 || f.Skipped != 0 {
+		t.Errorf("it says %+v", f)
+	}
+}
+
+func TestRecordsWithoutAKeyBelongToTheirGeneration(t *testing.T) {
+	e := entry()
+	e.Partition = ledger.AnyPartition
+	topic := NewTopic("t", []ledger.Entry{e})
+	for at := line.Position(0); at < 100; at += 10 {
+		pos := line.Pos{Generation: 42, Start: at, Length: 10}
+		topic.Take(int32(at)%3, &record.Record{Headers: []record.KV{{Key: []byte(line.HeaderPos), Value: pos.Append(nil)}}})
+	}
+	if f := one(t, topic); !f.Whole() || f.Delivered != 100 {
+		t.Errorf("it says %+v", f)
+	}
+	lines(topic, 0, "h:/p", 0, 10) // and once more with one, after an edit
+	if f := one(t, topic); len(f.Doubled) != 1 || f.Doubled[0] != (Range{From: 0, To: 10}) {
+		t.Errorf("it says %+v", f)
+	}
+
+	other := e
+	other.Path = "/q"
+	topic.entries = append(topic.entries, other)
+	for _, f := range topic.Result() {
+		if f.Note == "" || !f.Whole() {
+			t.Errorf("two files of the same digits and no key: it says %+v", f)
+		}
+	}
+}
+
+func TestFilesThatNoAccountTellsOfAreJudgedByTheirRecords(t *testing.T) {
+	topic := NewTopic("t", nil)
+	lines(topic, 0, "h:/p", 50, 80)
+	lines(topic, 0, "h:/p", 90, 100)
+	topic.Take(0, &record.Record{Key: []byte("k"), Value: []byte("somebody else's")})
+	topic.Take(0, &record.Record{Headers: []record.KV{{Key: []byte(line.HeaderPos), Value: []byte("nonsense")}}})
+	f := one(t, topic)
+	if f.Host != "h" || f.Path != "/p" || f.Generation != "0000002a" || f.Note == "" || len(f.Lost) != 1 || f.Lost[0] != (Range{From: 80, To: 90}) {
+		t.Errorf("it says %+v", f)
+	}
+	if topic.Strange() != 2 {
+		t.Errorf("%d records carry no position, want 2", topic.Strange())
+	}
+}
+
+func TestATopicThatIsGoneHasExpired(t *testing.T) {
+	topic := NewTopic("t", []ledger.Entry{entry()})
+	topic.Gone()
+	if f := one(t, topic); !f.Whole() || f.Expired != 100 {
+		t.Errorf("it says %+v", f)
+	}
+}
