@@ -6,10 +6,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/loghaul/loghaul/agent"
 	"github.com/loghaul/loghaul/etcdconf"
+	"github.com/loghaul/loghaul/internal/ledger"
 	"github.com/spf13/cobra"
 )
 
@@ -19,6 +21,7 @@ type agentFlags struct {
 	labels, roots             []string
 	memory, deletedBytes      size
 	maxOpen                   int
+	cpu                       share
 	deletedAge                span
 	once                      bool
 }
@@ -36,11 +39,13 @@ func newAgent(g *globals) *cobra.Command {
 	fl.StringArrayVar(&f.roots, "allow-root", []string{"/var/log"}, "read only below this folder; repeat for more")
 	fl.StringVar(&f.inputs, "inputs", "", "folder with inputs as JSON files, instead of etcd")
 	fl.Var(&f.memory, "memory", "bytes that lines in flight may take (default: the agent's own)")
+	fl.Var(&f.cpu, "cpu", "share of one core to use at most, 0.25 or 25% for a quarter (default: all there is)")
 	fl.IntVar(&f.maxOpen, "max-open", 0, "files held open at a time (default: the agent's own)")
 	fl.Var(&f.deletedBytes, "deleted-bytes", "bytes kept of files deleted before they were read (default: the agent's own)")
 	fl.Var(&f.deletedAge, "deleted-age", "how long a rotated file is still read (default: the agent's own)")
 	fl.BoolVar(&f.once, "once", false, "end when every file is at its end and acknowledged")
 	fl.StringVar(&f.admin, "admin", "127.0.0.1:7701", "address of /metrics, /healthz, /readyz, /debug/pprof; none does without")
+	cmd.AddCommand(newAgentDrain(g))
 	return cmd
 }
 
@@ -67,14 +72,22 @@ func (g *globals) runAgent(ctx context.Context, f agentFlags) error {
 	s := newService(g)
 	a, err := agent.New(agent.Config{
 		Data: f.data, Host: f.host, Version: version(), Labels: labels, Roots: f.roots, Inputs: src.Source,
-		Kafka: g.kafkaConfig("loghaul-agent"), Memory: int64(f.memory), MaxOpen: f.maxOpen,
-		DeletedBytes: int64(f.deletedBytes), DeletedAge: time.Duration(f.deletedAge), Once: f.once,
+		Kafka: g.kafkaConfig("loghaul-agent"), Memory: int64(f.memory), MaxOpen: f.maxOpen, CPU: float64(f.cpu), NeedsMemory: memoryLimit,
+		DeletedBytes: int64(f.deletedBytes), DeletedAge: time.Duration(f.deletedAge), Once: f.once, Account: ledger.Topic,
 		Never: append(ownOutput(), f.data), Status: src.publisher(etcdconf.AgentKey(f.host)), Logger: g.log.With("part", "agent"), Registry: s.metrics,
 	})
 	if err != nil {
 		return err
 	}
 	return s.runPart(ctx, "agent", a, f.admin)
+}
+
+// memoryLimit tells the runtime how much memory the process is to stay within; a limit
+// in the environment wins.
+func memoryLimit(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
 }
 
 // source is where a part's configuration comes from and where its status goes.

@@ -119,7 +119,7 @@ func firstLine(r io.Reader, name string) (string, error) {
 func newBrokerUserRemove(g *globals) *cobra.Command {
 	var data string
 	cmd := &cobra.Command{
-		Use: "rm NAME --data DIR", Short: "let a user log in no more; connections that are open stay", Args: cobra.ExactArgs(1),
+		Use: "rm NAME --data DIR", Aliases: []string{"remove", "delete"}, Short: "let a user log in no more; connections that are open stay", Args: cobra.ExactArgs(1),
 		RunE: run(func(_ context.Context, args []string) error {
 			u, err := openUsers(data)
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"regexp"
 	"slices"
@@ -121,13 +122,16 @@ func (c *cluster) leaders(ctx context.Context, topic string) (map[int32]string, 
 	return leaders, nil
 }
 
+// errNoTopic is the class of errors about a topic that is not there.
+var errNoTopic = errors.New("no such topic")
+
 // topicError says what a refusal means to who typed the topic's name.
 func topicError(topic string, code int16) error {
 	switch err := kerr.ErrorForCode(code); {
 	case err == nil:
 		return nil
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
-		return fmt.Errorf("topic %s does not exist: see loghaul topic list", topic)
+		return &classed{errNoTopic, fmt.Errorf("topic %s does not exist: see loghaul topic list", topic)}
 	case errors.Is(err, kerr.InvalidTopicException):
 		return badTopic(topic)
 	case refused(err):
@@ -155,10 +159,11 @@ func badTopic(topic string) error {
 const (
 	timeEarliest = -2
 	timeLatest   = -1
+	timeWritten  = math.MinInt64 // timeLatest, with what no transaction has committed yet
 )
 
-// offsets asks the leaders for each partition's offset at a time: timeEarliest, timeLatest (of what is committed), or
-// the first record not older than a time in milliseconds, -1 when there is none.
+// offsets asks the leaders for each partition's offset at a time: timeEarliest, timeLatest (of what is committed),
+// timeWritten, or the first record not older than a time in milliseconds, -1 when there is none.
 func (c *cluster) offsets(ctx context.Context, topic string, leaders map[int32]string, at int64) (map[int32]record.Offset, error) {
 	found := map[int32]record.Offset{}
 	for addr, partitions := range byLeader(leaders) {
@@ -184,6 +189,9 @@ func (c *cluster) offsets(ctx context.Context, topic string, leaders map[int32]s
 func (c *cluster) listOffsets(ctx context.Context, addr, topic string, partitions []int32, at int64) (*kmsg.ListOffsetsResponse, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.Version, req.ReplicaID, req.IsolationLevel = 4, -1, 1
+	if at == timeWritten {
+		req.IsolationLevel, at = 0, timeLatest
+	}
 	t := kmsg.NewListOffsetsRequestTopic()
 	t.Topic = topic
 	for _, n := range partitions {

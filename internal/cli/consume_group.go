@@ -24,7 +24,7 @@ func (c *consumer) runGroup(ctx context.Context) error {
 	defer group.Close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	m := &member{consumer: c, stop: stop}
+	m := &member{consumer: c, stop: stop, client: client}
 	group.PauseAll() // it says who owns what; the records come by way of reading
 	for ctx.Err() == nil {
 		if err := group.Consume(ctx, []string{c.topic}, m); err != nil && ctx.Err() == nil {
@@ -65,10 +65,12 @@ func (c *consumer) groupClient(ctx context.Context) (sarama.Client, error) {
 
 // member is the group's side of a consumer: sarama runs ConsumeClaim once for each partition, concurrently.
 type member struct {
-	stop context.CancelCauseFunc
-	mu   struct {
+	stop   context.CancelCauseFunc
+	client sarama.Client
+	mu     struct {
 		sync.Mutex
-		open int // claims of this session that have not reached their end; with --follow=false
+		open int             // claims of this session that have not reached their end; with --follow=false
+		had  map[int32]int64 // what the group had committed when the session began
 	}
 	print    sync.Mutex // one claim prints and commits at a time
 	consumer *consumer  // under print
@@ -76,13 +78,43 @@ type member struct {
 
 // Setup begins a session.
 func (m *member) Setup(s sarama.ConsumerGroupSession) error {
+	had, err := m.committed(s)
+	if err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.mu.had = had
 	m.mu.open = len(s.Claims()[m.consumer.topic])
 	if m.mu.open == 0 && !m.consumer.f.follow {
 		m.stop(nil) // others have all partitions
 	}
 	return nil
+}
+
+// committed is what the group has committed in the session's partitions. A claim does not say it where that offset is not
+// there any more.
+func (m *member) committed(s sarama.ConsumerGroupSession) (map[int32]int64, error) {
+	admin, err := sarama.NewClusterAdminFromClient(m.client) // closing it would close the client
+	if err != nil {
+		return nil, fmt.Errorf("asking what group %s has committed: %w", m.consumer.f.group, err)
+	}
+	topic := m.consumer.topic
+	resp, err := admin.ListConsumerGroupOffsets(m.consumer.f.group, map[string][]int32{topic: s.Claims()[topic]})
+	if err == nil && !errors.Is(resp.Err, sarama.ErrNoError) {
+		err = resp.Err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking what group %s has committed: %w", m.consumer.f.group, err)
+	}
+	had := map[int32]int64{}
+	for n, block := range resp.Blocks[topic] {
+		if !errors.Is(block.Err, sarama.ErrNoError) {
+			return nil, fmt.Errorf("asking what group %s has committed in %s/%d: %w", m.consumer.f.group, topic, n, block.Err)
+		}
+		had[n] = block.Offset
+	}
+	return had, nil
 }
 
 // Cleanup ends a session; everything printed has been committed by then.
@@ -116,28 +148,67 @@ func (m *member) consume(s sarama.ConsumerGroupSession, claim sarama.ConsumerGro
 	if err != nil {
 		return err
 	}
-	stretches := map[int32]stretch{p: startOf(claim, held[p], c.f.follow)}
-	r := &reading{cluster: cl, topic: c.topic, want: stretches, endless: c.f.follow, away: func(err error) {
+	written, err := cl.offsets(ctx, c.topic, map[int32]string{p: leaders[p]}, timeWritten)
+	if err != nil {
+		return err
+	}
+	part, anew := m.startOf(claim, held[p], written[p])
+	if anew {
+		m.commit(s, p, part.from) // at once: when the partition has grown past the old commit, nothing would tell
+	}
+	stretches := map[int32]stretch{p: part}
+	r := &reading{cluster: cl, topic: c.topic, group: c.f.group, want: stretches, endless: c.f.follow, away: func(err error) {
 		c.g.sayf("%v; waiting for it to come back", err)
 	}}
 	return r.run(ctx, func(f *fetched) error { return m.show(s, f, stretches[p]) }, func() error { return nil })
 }
 
-// startOf is where a claim goes on: at the group's commit, where retention has not passed it.
-func startOf(claim sarama.ConsumerGroupClaim, held bounds, follow bool) stretch {
-	s := stretch{to: -1}
-	switch o := claim.InitialOffset(); o {
-	case sarama.OffsetOldest:
-		s.from = held.start
-	case sarama.OffsetNewest:
-		s.from = held.end
-	default:
-		s.from = held.within(record.Offset(o))
+// startOf is where a claim goes on: at the group's commit, where retention has not passed it. A group that has committed
+// more than was ever written goes on anew, as one without a commit.
+func (m *member) startOf(claim sarama.ConsumerGroupClaim, held bounds, written record.Offset) (s stretch, anew bool) {
+	m.mu.Lock()
+	had, known := m.mu.had[claim.Partition()]
+	m.mu.Unlock()
+	if !known {
+		had = claim.InitialOffset()
 	}
-	if !follow {
+	c, at := m.consumer, record.Offset(had)
+	s = stretch{from: held.start, to: -1}
+	if c.from.kind == atEnd {
+		s.from = held.end
+	}
+	if !c.f.follow {
 		s.to = held.end
 	}
-	return s
+	switch {
+	case at < 0:
+	case at > written:
+		anew = true
+		c.g.sayf("group %s had read %s/%d up to offset %d, and the partition ends at %d: records were lost, or the topic was made anew; it goes on as a new group does, at offset %d",
+			c.f.group, c.topic, claim.Partition(), at, written, s.from)
+	case at < held.start:
+		s.from = held.start
+		c.g.sayf("group %s had read %s/%d up to offset %d, and the oldest record there now is %d: offsets %d to %d are gone",
+			c.f.group, c.topic, claim.Partition(), at, held.start, at, held.start-1)
+	default:
+		s.from = at
+	}
+	return s, anew
+}
+
+// commit commits an offset, also one before what the group had.
+func (m *member) commit(s sarama.ConsumerGroupSession, partition int32, at record.Offset) {
+	m.print.Lock()
+	defer m.print.Unlock()
+	m.commitPrinted(s, partition, at)
+}
+
+// commitPrinted is commit for who prints.
+func (m *member) commitPrinted(s sarama.ConsumerGroupSession, partition int32, at record.Offset) {
+	topic := m.consumer.topic
+	s.MarkOffset(topic, partition, int64(at), "")  // goes only forward
+	s.ResetOffset(topic, partition, int64(at), "") // and this only back
+	s.Commit()
 }
 
 func (m *member) claimDone() {
@@ -148,7 +219,8 @@ func (m *member) claimDone() {
 	}
 }
 
-// show prints what an answer holds of the stretch, then commits behind the last record that was printed.
+// show prints what an answer holds of the stretch, then commits behind the last record that was printed, also where the
+// next one cannot be read.
 func (m *member) show(s sarama.ConsumerGroupSession, f *fetched, part stretch) error {
 	m.print.Lock()
 	defer m.print.Unlock()
@@ -156,23 +228,25 @@ func (m *member) show(s sarama.ConsumerGroupSession, f *fetched, part stretch) e
 	if c.f.n > 0 && c.shown >= c.f.n {
 		return errEnough
 	}
-	next := f.next
+	passed := record.Offset(-1)
 	err := f.committed(&c.reader, func(r *record.Record) error {
 		if r.Offset < part.from || (part.to >= 0 && r.Offset >= part.to) {
 			return nil
 		}
-		if err := c.show(f.partition, r); err != nil {
-			next = r.Offset + 1
-			return err
+		err := c.show(f.partition, r)
+		if err == nil || errors.Is(err, errEnough) {
+			passed = r.Offset + 1
 		}
-		return nil
+		return err
 	})
 	if flushed := c.out.Flush(); flushed != nil {
 		return flushed
 	}
-	if err == nil || errors.Is(err, errEnough) {
-		s.MarkOffset(c.topic, f.partition, int64(next), "")
-		s.Commit()
+	if err == nil {
+		passed = f.next
+	}
+	if passed >= 0 {
+		m.commitPrinted(s, f.partition, passed)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/loghaul/loghaul/internal/kafka"
 	"github.com/loghaul/loghaul/internal/record"
@@ -24,6 +25,8 @@ var errElsewhere = errors.New("the leader is elsewhere")
 // fetched is what one answer holds of one partition: whole batches, from the offset asked for or a little before.
 // Ownership of the bytes passes with it.
 type fetched struct {
+	topic     string
+	group     string // of the reader; empty: none
 	partition int32
 	next      record.Offset // behind the last whole batch
 	batches   []byte
@@ -40,6 +43,7 @@ type fetcher struct {
 	cfg   kafka.Config
 	addr  string
 	topic string
+	group string            // of the reader; empty: none
 	want  map[int32]stretch // the fetcher's own copy
 	out   chan<- fetched    // closed by whoever started the fetchers, after all have returned
 }
@@ -104,35 +108,38 @@ func (f *fetcher) take(ctx context.Context, p *kmsg.FetchResponseTopicPartition)
 	case err == nil:
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		return fmt.Errorf("offset %d of %s/%d is not there any more: its oldest is %d: start with --from beginning", s.from, f.topic, p.Partition, p.LogStartOffset)
+	case errors.Is(err, kerr.CorruptMessage): // it does not pass, although it counts as one that does
+		return fmt.Errorf("offset %d of %s/%d cannot be read: the broker says that records from there on are damaged or lost; its log and loghaul status name the file and the offsets it knows of: %s",
+			s.from, f.topic, p.Partition, wayPast(f.group, f.topic, p.Partition, -1))
 	case kerr.IsRetriable(err):
 		return &classed{errElsewhere, fmt.Errorf("%s/%d: %w", f.topic, p.Partition, err)}
 	default:
 		return fmt.Errorf("reading %s/%d: %w", f.topic, p.Partition, notAllowed(err, "Read", "topic", f.topic))
 	}
-	size, next, err := wholeBatches(p.RecordBatches)
-	if err != nil {
-		return fmt.Errorf("reading %s/%d at offset %d: %w", f.topic, p.Partition, s.from, err)
+	size, next, unread := wholeBatches(p.RecordBatches)
+	if size > 0 {
+		s.from = next
+		f.want[p.Partition] = s
+		select {
+		case f.out <- fetched{f.topic, f.group, p.Partition, next, p.RecordBatches[:size], p.AbortedTransactions}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	if size == 0 {
-		return nil
+	if unread != nil && !s.done() {
+		return fmt.Errorf("the batch of %s/%d that should hold offset %d was damaged on the broker's disk or on the way: %w: %s",
+			f.topic, p.Partition, s.from, unread, wayPast(f.group, f.topic, p.Partition, -1))
 	}
-	s.from = next
-	f.want[p.Partition] = s
-	select {
-	case f.out <- fetched{p.Partition, next, p.RecordBatches[:size], p.AbortedTransactions}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return nil
 }
 
-// wholeBatches gives the bytes of the whole batches at the head of b and the offset behind them. A cut batch at the
-// end is asked for again.
+// wholeBatches gives the bytes of the whole batches at the head of b, the offset behind them, and why the next is none. A
+// cut batch at the end is asked for again.
 func wholeBatches(b []byte) (size int, next record.Offset, err error) {
 	for len(b)-size >= record.HeaderSize {
 		h, err := record.ParseHeader(b[size:])
 		if err != nil {
-			return 0, 0, err
+			return size, next, err
 		}
 		if h.Size() > len(b)-size {
 			break
@@ -166,12 +173,34 @@ func (f *fetched) committed(r *record.Reader, show func(*record.Record) error) e
 		case h.Transactional() && open[h.ProducerID]:
 		default:
 			if !record.CheckCRC(batch) {
-				return fmt.Errorf("the batch at offset %d has a wrong checksum: it was damaged on the broker's disk or on the way", h.BaseOffset)
+				return f.damaged(h, errors.New("it has a wrong checksum"))
 			}
-			if err := r.Read(batch, kafka.MaxReply, show); err != nil {
+			if err := r.Read(batch, kafka.MaxReply, show); errors.Is(err, record.ErrFormat) || errors.Is(err, record.ErrShort) {
+				return f.damaged(h, err)
+			} else if err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// damaged names a batch that cannot be read, and the mend.
+func (f *fetched) damaged(h record.Header, err error) error {
+	return fmt.Errorf("the batch of %s/%d with the offsets %d to %d was damaged on the broker's disk or on the way: %w: %s",
+		f.topic, f.partition, h.BaseOffset, h.LastOffset(), err, wayPast(f.group, f.topic, f.partition, h.NextOffset()))
+}
+
+// wayPast is the mend of what cannot be read; behind it is the next offset, -1 where nobody knows it.
+func wayPast(group, topic string, partition int32, behind record.Offset) string {
+	to := "OFFSET"
+	if behind >= 0 {
+		to = strconv.FormatInt(int64(behind), 10)
+	}
+	on := "--from " + to
+	if group != "" {
+		on = fmt.Sprintf("kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-offset %s --execute", group, topic, partition, to)
+	}
+	return fmt.Sprintf("put back a copy of its file while the broker is stopped, read on behind it with %s, or give up what lies before with loghaul topic trim %s --partition %d --before %s",
+		on, topic, partition, to)
 }

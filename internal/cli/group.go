@@ -92,6 +92,9 @@ func (g *globals) groupDescribe(ctx context.Context, name string) error {
 		}
 	}
 	g.sayDisk(disk)
+	for _, line := range beyond(groups) {
+		g.sayf("%s", line)
+	}
 	return nil
 }
 

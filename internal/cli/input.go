@@ -9,7 +9,7 @@ import (
 
 func newInput(g *globals) *cobra.Command {
 	s := &shelf{g: g, kind: etcdconf.KindInput, check: checkInput, lines: inputLines, more: tutorials}
-	return newGroup("input", "list, show, put and remove inputs: which files are followed", s.commands()...)
+	return newGroup("input", "list, show, put and remove inputs: which files are followed", append(s.commands(), newInputAbandon(g))...)
 }
 
 func checkInput(v etcdconf.Value) error {

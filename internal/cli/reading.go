@@ -14,6 +14,7 @@ import (
 type reading struct {
 	cluster *cluster
 	topic   string
+	group   string            // whose way past what cannot be read is named; empty: none
 	want    map[int32]stretch // moves on as batches are shown
 	endless bool              // wait for what is still to come, also when the broker goes away for a while
 	away    func(error)       // told once each time the broker goes away
@@ -60,7 +61,7 @@ func (r *reading) attempt(ctx context.Context, show func(*fetched) error, idle f
 	out := make(chan fetched) // closed below, after the last fetcher
 	var fetchers sync.WaitGroup
 	for addr, partitions := range byLeader(leaders) {
-		f := &fetcher{cfg: r.cluster.cfg, addr: addr, topic: r.topic, want: map[int32]stretch{}, out: out}
+		f := &fetcher{cfg: r.cluster.cfg, addr: addr, topic: r.topic, group: r.group, want: map[int32]stretch{}, out: out}
 		for _, p := range partitions {
 			if s, ok := r.want[p]; ok {
 				f.want[p] = s

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -48,7 +49,7 @@ Start with "loghaul up", which needs nothing else, and then "loghaul consume web
 	g.register(root)
 	root.AddCommand(
 		newUp(g), newAgent(g), newBroker(g), newTransfer(g),
-		newInput(g), newSink(g), newStatus(g), newCheck(g),
+		newInput(g), newSink(g), newStatus(g), newVerify(g), newCheck(g),
 		newTopic(g), newGroups(g), newConsume(g), newProduce(g),
 		newBench(g), newVersion(g), newCompletion(g),
 	)
@@ -73,21 +74,48 @@ func newGroup(use, short string, commands ...*cobra.Command) *cobra.Command {
 
 // flagSlip adds the flag that was probably meant to the complaint about one that is not there.
 func flagSlip(cmd *cobra.Command, err error) error {
+	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return valueSlip(wrong)
+	}
 	missing, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
 		return err
 	}
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-	if near, letters := nearest.Of(missing.GetSpecifiedName(), known); letters <= 1+len(near)/3 {
+	if near := nearest.Slip(missing.GetSpecifiedName(), known); near != "" {
 		return fmt.Errorf("%w: did you mean --%s?", err, near)
+	}
+	var commands []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			commands = append(commands, c.Name())
+		}
+	}
+	if len(commands) > 0 { // the flag may be one of a command that was not found
+		return fmt.Errorf("%w: the commands of %s are %s", err, cmd.CommandPath(), strings.Join(commands, ", "))
 	}
 	return err
 }
 
+// valueSlip says of what kind a flag's value must be.
+func valueSlip(wrong *pflag.InvalidValueError) error {
+	slip, ok := errors.AsType[*strconv.NumError](wrong)
+	if !ok {
+		return wrong
+	}
+	must := "must be a number"
+	if wrong.GetFlag().Value.Type() == "bool" {
+		must = "must be true or false"
+	} else if errors.Is(slip, strconv.ErrRange) {
+		must = "is out of range"
+	}
+	return fmt.Errorf("--%s %s: %s", wrong.GetFlag().Name, wrong.GetValue(), must)
+}
+
 // argumentSlip says what is missing in the words of the command, in place of a count.
 func argumentSlip(cmd *cobra.Command, err error) error {
-	if words := strings.Fields(cmd.Use); len(words) > 1 && strings.HasPrefix(err.Error(), "accepts 1 arg(s)") {
+	if words := strings.Fields(cmd.Use); len(words) > 1 && (strings.HasPrefix(err.Error(), "accepts 1 arg(s)") || strings.HasPrefix(err.Error(), "requires at least 1 arg(s)")) {
 		return fmt.Errorf("%s: give one %s, as in %s %s", cmd.CommandPath(), words[1], cmd.CommandPath(), strings.Join(words[1:], " "))
 	}
 	return err

@@ -11,9 +11,13 @@ import (
 	"github.com/loghaul/loghaul/etcdconf"
 )
 
-// claimsPatience is how long nothing is known of the sinks when neither etcd nor what it said last can be read: then the
-// groups that the broker has seen are all there are.
-const claimsPatience = time.Minute
+const (
+	// claimsPatience is how long nothing is known of the sinks when neither etcd nor what it said last can be read: then the
+	// groups that the broker has seen are all there are.
+	claimsPatience = time.Minute
+	// claimsSilence is how long that is nothing to speak of.
+	claimsSilence = 10 * time.Second
+)
 
 // sinkClaims tells the broker which groups belong to sinks, as etcd has them: the broker itself knows no etcd. While etcd
 // is away it goes by what etcd said last, over restarts too.
@@ -57,9 +61,16 @@ func (c *sinkClaims) Run(ctx context.Context) error {
 		return nil
 	case <-c.after:
 	}
+	const mend = "; see that etcd can be reached, or say --etcd none where there is none"
+	silent := time.AfterFunc(min(claimsSilence, c.patience/2), func() {
+		if c.known.Load() == nil {
+			c.log.Warn("etcd has not said yet which sinks there are: nothing is deleted for the disk budget until it does, or for " + c.patience.String() + mend)
+		}
+	})
+	defer silent.Stop()
 	late := time.AfterFunc(c.patience, func() {
 		if c.known.CompareAndSwap(nil, &[]broker.SinkClaim{}) {
-			c.log.Warn("etcd has not said which sinks there are: for the disk budget only groups with members, or with commits in the last 7 days, count until it does")
+			c.log.Warn("etcd has not said which sinks there are: for the disk budget only groups with members, or with commits in the last 7 days, count until it does" + mend)
 		}
 	})
 	defer late.Stop()

@@ -68,7 +68,10 @@ func (g *globals) status(ctx context.Context, kinds []string, watch bool) error 
 	if err := g.printReport(r); err != nil {
 		return err
 	}
-	for _, line := range r.Disk.gone() {
+	if line := r.Disk.stands(); line != "" && g.output == "table" {
+		g.sayf("%s", line)
+	}
+	for _, line := range append(r.Disk.gone(), beyond(r.Groups)...) {
 		g.sayf("%s", line)
 	}
 	if r.degraded != "" {
@@ -203,12 +206,8 @@ func agentTable(agents []etcdconf.AgentStatus) table {
 		if len(a.Inputs) == 0 {
 			t.add(a.Host, string(a.State), "", "", "", "", "", number(a.Totals.LagBytes), "")
 		}
-		lag := map[string]int64{}
-		for _, s := range a.Streams {
-			lag[s.Input] += s.Lag
-		}
 		for _, i := range a.Inputs {
-			t.add(a.Host, string(a.State), i.Name, i.Topic, string(i.State), number(int64(i.Revision)), strconv.Itoa(i.Files), number(lag[i.Name]), i.Error)
+			t.add(a.Host, string(a.State), i.Name, i.Topic, string(i.State), number(int64(i.Revision)), strconv.Itoa(i.Files), number(i.LagBytes), i.Error)
 		}
 	}
 	return t

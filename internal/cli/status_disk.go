@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -12,8 +13,10 @@ import (
 
 // diskStatus is what a loghaul broker says about the room on its disk; other brokers say nothing.
 type diskStatus struct {
-	Used    int64         `json:"used"`
-	Budget  int64         `json:"budget"` // 0: none
+	Folder  string        `json:"folder"`            // on the broker's machine
+	Damaged []string      `json:"damaged,omitempty"` // what readers are refused because its bytes are damaged or lost
+	Used    int64         `json:"used"`              // by all topics, in bytes
+	Budget  int64         `json:"budget"`            // 0: none
 	Free    int64         `json:"free"`
 	OnFull  string        `json:"on_full"`
 	Full    bool          `json:"full"`
@@ -39,7 +42,7 @@ type diskDropped struct {
 	Bytes   int64  `json:"bytes"`
 }
 
-// diskLoss is what a group has lost in one partition since the broker's start.
+// diskLoss is what a group has lost in one partition.
 type diskLoss struct {
 	Group     string `json:"group"`
 	Topic     string `json:"topic"`
@@ -79,6 +82,35 @@ func (c *cluster) disk(ctx context.Context) *diskStatus {
 	return nil
 }
 
+// stands is how the disk stands, in a line; empty: nobody says.
+func (d *diskStatus) stands() string {
+	if d == nil || d.Folder == "" {
+		return ""
+	}
+	limit := ""
+	if d.Budget > 0 {
+		limit = fmt.Sprintf(" of a budget of %s (--on-full %s)", sizeText(d.Budget), d.OnFull)
+	}
+	free := ""
+	if d.Free >= 0 {
+		free = fmt.Sprintf(", the disk has %s free", sizeText(d.Free))
+	}
+	return fmt.Sprintf("topics take %s%s under %s%s", sizeText(d.Used), limit, d.Folder, free)
+}
+
+// sizeText writes a size for people: 1.5 GiB.
+func sizeText(n int64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return plural(int(n), "byte")
+	}
+	f, i := float64(n)/1024, 0
+	for f >= 1024 && i < len(units)-1 {
+		f, i = f/1024, i+1
+	}
+	return fmt.Sprintf("%.1f %ciB", f, units[i])
+}
+
 // waiting is why writers wait; empty: they do not.
 func (d *diskStatus) waiting() string {
 	if d == nil || d.Why == "" {
@@ -87,12 +119,12 @@ func (d *diskStatus) waiting() string {
 	return "writers wait: " + d.Why
 }
 
-// gone is what was dropped for room, a line for each topic.
+// gone is what cannot be read any more, and what was dropped for room, a line for each.
 func (d *diskStatus) gone() []string {
 	if d == nil {
 		return nil
 	}
-	var lines []string
+	lines := slices.Clone(d.Damaged)
 	for _, t := range d.Dropped {
 		lines = append(lines, fmt.Sprintf("dropped for room since the broker's start: %s of %s, %s", plural(int(t.Records), "record"), t.Topic, plural(int(t.Bytes), "byte")))
 	}

@@ -33,8 +33,9 @@ type groupPartition struct {
 	Committed  int64  `json:"committed"` // -1: nothing, and it keeps writers waiting here
 	Latest     int64  `json:"latest"`
 	LagRecords int64  `json:"lag_records"`
-	Lost       int64  `json:"lost_records"` // deleted before the group had read them, since the broker's start or as of now
+	Lost       int64  `json:"lost_records"` // deleted before the group had read them, not counting what was trimmed, where the broker says that
 	Blocks     bool   `json:"blocks,omitempty"`
+	Beyond     bool   `json:"beyond_end,omitempty"` // the group has committed what the partition does not hold, or there is no such partition
 }
 
 // groups asks the brokers for all groups, or the one that is named, and for what each has committed.
@@ -95,6 +96,9 @@ func (s *groupStatus) fill(ctx context.Context, admin sarama.ClusterAdmin, marks
 	for place, at := range marks.places(s.Group, committed) {
 		m := marks.topic(ctx, place.topic)
 		end, there := m.latest[place.partition]
+		if !there && at >= 0 && (m.gone || m.latest != nil) {
+			s.Partitions = append(s.Partitions, groupPartition{Topic: place.topic, Partition: place.partition, Committed: at, Latest: -1, Beyond: true})
+		}
 		if !there {
 			continue
 		}
@@ -102,9 +106,10 @@ func (s *groupStatus) fill(ctx context.Context, admin sarama.ClusterAdmin, marks
 		p := groupPartition{Topic: place.topic, Partition: place.partition, Committed: at, Latest: int64(end), Lost: marks.lost[place], Blocks: marks.blocked[place]}
 		if p.LagRecords = max(int64(end)-at, 0); at < 0 {
 			p.LagRecords = int64(end) - first
-		} else {
-			p.Lost = max(p.Lost, first-at)
+		} else if !marks.told {
+			p.Lost = max(first-at, 0) // another broker does not say what was trimmed on purpose
 		}
+		p.Beyond = at > int64(end)
 		s.Partitions = append(s.Partitions, p)
 		s.LagRecords, s.Lost, s.Blocks = s.LagRecords+p.LagRecords, s.Lost+p.Lost, s.Blocks || p.Blocks
 	}
@@ -144,14 +149,19 @@ type marks struct {
 	of      map[string]topicMarks
 	lost    map[groupPlace]int64
 	blocked map[groupPlace]bool
+	told    bool // the broker keeps account of what is lost
 }
 
 // topicMarks are where the partitions of one topic begin and end.
-type topicMarks struct{ earliest, latest map[int32]record.Offset }
+type topicMarks struct {
+	earliest, latest map[int32]record.Offset
+	gone             bool // there is no such topic
+}
 
 func newMarks(c *cluster, disk *diskStatus) *marks {
 	m := &marks{cluster: c, of: map[string]topicMarks{}, lost: map[groupPlace]int64{}, blocked: map[groupPlace]bool{}}
 	if disk != nil {
+		m.told = true
 		for _, l := range disk.Lost {
 			m.lost[groupPlace{l.Group, l.Topic, l.Partition}] = l.Records
 		}
@@ -176,7 +186,7 @@ func (m *marks) topic(ctx context.Context, topic string) topicMarks {
 		t.earliest, err = m.cluster.offsets(ctx, topic, leaders, timeEarliest)
 	}
 	if err != nil {
-		t = topicMarks{}
+		t = topicMarks{gone: errors.Is(err, errNoTopic)}
 	}
 	m.of[topic] = t
 	return t
@@ -191,8 +201,8 @@ func groupTable(groups []groupStatus) table {
 			t.add(s.Group, s.State, strconv.Itoa(s.Members), "", "", "", "", "", "", "")
 		}
 		for _, p := range s.Partitions {
-			t.add(s.Group, s.State, strconv.Itoa(s.Members), p.Topic, strconv.Itoa(int(p.Partition)), committedText(p.Committed), number(p.Latest),
-				number(p.LagRecords), number(p.Lost), blocksText(p.Blocks))
+			t.add(s.Group, s.State, strconv.Itoa(s.Members), p.Topic, strconv.Itoa(int(p.Partition)), committedText(p.Committed), committedText(p.Latest),
+				p.lagText(), number(p.Lost), blocksText(p.Blocks))
 		}
 	}
 	return t
@@ -204,6 +214,35 @@ func committedText(at int64) string {
 		return "-"
 	}
 	return number(at)
+}
+
+// lagText is the lag, or why there is none to tell.
+func (p groupPartition) lagText() string {
+	switch {
+	case p.Beyond && p.Latest < 0:
+		return "no partition"
+	case p.Beyond:
+		return "beyond end"
+	}
+	return number(p.LagRecords)
+}
+
+// beyond are the lines about commits that no partition holds.
+func beyond(groups []groupStatus) []string {
+	var lines []string
+	for _, s := range groups {
+		for _, p := range s.Partitions {
+			switch {
+			case p.Beyond && p.Latest < 0:
+				lines = append(lines, fmt.Sprintf("group %s has committed offset %d in %s/%d, which does not exist: put its folder back while the broker is stopped, or forget the commit with kafka-consumer-groups --delete-offsets",
+					s.Group, p.Committed, p.Topic, p.Partition))
+			case p.Beyond:
+				lines = append(lines, fmt.Sprintf("group %s has committed offset %d in %s/%d, which ends at %d: it would pass over the next records; put the lost files back while the broker is stopped, or set its offset with kafka-consumer-groups --reset-offsets",
+					s.Group, p.Committed, p.Topic, p.Partition, p.Latest))
+			}
+		}
+	}
+	return lines
 }
 
 // blocksText is what a table says of who keeps writers waiting.

@@ -10,6 +10,9 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/spf13/cobra"
+
+	"github.com/loghaul/loghaul/etcdconf"
+	"github.com/loghaul/loghaul/internal/nearest"
 )
 
 func newTopicAlter(g *globals) *cobra.Command {
@@ -27,8 +30,8 @@ func (g *globals) topicAlter(ctx context.Context, topic string, sets, unset []st
 	var said []string
 	for _, s := range sets {
 		name, value, ok := strings.Cut(s, "=")
-		if _, twice := changes[name]; !ok || name == "" || twice {
-			return usageErrorf("%s: must be NAME=VALUE, each name once", s)
+		if _, twice := changes[name]; !ok || name == "" || name != strings.TrimSpace(name) || twice {
+			return usageErrorf("%s: must be NAME=VALUE without blanks, each name once", s)
 		}
 		changes[name] = sarama.IncrementalAlterConfigsEntry{Operation: sarama.IncrementalAlterConfigsOperationSet, Value: &value}
 		said = append(said, s)
@@ -49,16 +52,66 @@ func (g *globals) topicAlter(ctx context.Context, topic string, sets, unset []st
 		} else if !there {
 			return sarama.ErrUnknownTopicOrPartition
 		}
+		if err := settingsThere(a, topic, unset); err != nil {
+			return err
+		}
 		return a.IncrementalAlterConfig(sarama.TopicResource, topic, changes, false)
 	})
 	switch {
 	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
 		return fmt.Errorf("topic %s does not exist: see loghaul topic list", topic)
 	case err != nil:
-		return fmt.Errorf("altering topic %s (%s): %w", topic, strings.Join(slices.Sorted(maps.Keys(changes)), ", "), notAllowed(err, "AlterConfigs", "topic", topic))
+		return fmt.Errorf("altering topic %s (%s): %w%s", topic, strings.Join(slices.Sorted(maps.Keys(changes)), ", "),
+			notAllowed(err, "AlterConfigs", "topic", topic), asNumber(err, sets))
 	}
 	g.sayf("altered topic %s: %s", topic, strings.Join(said, ", "))
 	return nil
+}
+
+// settingsThere refuses to put back what is no setting of a topic: a broker takes that and does nothing.
+func settingsThere(a sarama.ClusterAdmin, topic string, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	entries, err := a.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic})
+	if err != nil {
+		return nil // who may alter need not be one who may read
+	}
+	var known []string
+	for _, e := range entries {
+		known = append(known, e.Name)
+	}
+	for _, name := range names {
+		if slices.Contains(known, name) {
+			continue
+		}
+		if near := nearest.Slip(name, known); near != "" {
+			return fmt.Errorf("--unset %s: topics have no such setting: did you mean %s?", name, near)
+		}
+		return fmt.Errorf("--unset %s: topics have no such setting: see loghaul topic describe %s", name, topic)
+	}
+	return nil
+}
+
+// asNumber says how the value that a broker refused would be written: Kafka's settings are plain numbers.
+func asNumber(err error, sets []string) string {
+	for _, s := range sets {
+		name, value, _ := strings.Cut(s, "=")
+		switch {
+		case !strings.Contains(err.Error(), "configuration "+name+": Not a number"):
+		case value == "":
+			return fmt.Sprintf(" (to put it back to the broker's: --unset %s)", name)
+		case strings.HasSuffix(name, ".ms"):
+			if d, err := etcdconf.ParseDuration(value); err == nil {
+				return fmt.Sprintf(" (%s is %d)", value, d.Milliseconds())
+			}
+		default:
+			if n, err := etcdconf.ParseSize(value); err == nil {
+				return fmt.Sprintf(" (%s is %d)", value, n)
+			}
+		}
+	}
+	return ""
 }
 
 // topicThere asks for a topic without making it.

@@ -62,6 +62,9 @@ func (g *globals) topicTrim(ctx context.Context, topic string, f topicTrimFlags)
 		return fmt.Errorf("topic %s has no partition %d: it has %d", topic, f.partition, len(held))
 	}
 	goals, plan := trimPlan(topic, f.partition, held, at)
+	if begin, there := held[f.partition]; there && f.yes && at[f.partition] == begin.start {
+		return g.giveUpLost(ctx, topic, f.partition, begin.start)
+	}
 	if len(goals) == 0 {
 		_, err := fmt.Fprintf(g.stdout, "nothing to trim: topic %s holds no records before %s\n", topic, f.before)
 		return err
@@ -70,11 +73,47 @@ func (g *globals) topicTrim(ctx context.Context, topic string, f topicTrimFlags)
 		_, err := fmt.Fprintf(g.stdout, "would delete\n%snothing was changed; --yes deletes them\n", plan)
 		return err
 	}
+	sizes, _ := cl.sizes(ctx, topic, leaders) // who may not ask is told less
 	if err := g.administer(ctx, func(a sarama.ClusterAdmin) error { return a.DeleteRecords(topic, goals) }); err != nil {
 		return fmt.Errorf("trimming topic %s: %w", topic, notAllowed(err, "Delete", "topic", topic))
 	}
 	g.sayf("deleted\n%s", strings.TrimSuffix(plan, "\n"))
+	if left, err := cl.sizes(ctx, topic, leaders); err == nil {
+		if text := freedText(goals, held, sizes, left); text != "" {
+			g.sayf("%s", text)
+		}
+	}
 	return nil
+}
+
+// giveUpLost has the broker forget what it knows to be lost right before the first record: no more copy of it is waited for.
+func (g *globals) giveUpLost(ctx context.Context, topic string, partition int32, start record.Offset) error {
+	goals := map[int32]int64{partition: int64(start)}
+	if err := g.administer(ctx, func(a sarama.ClusterAdmin) error { return a.DeleteRecords(topic, goals) }); err != nil {
+		return fmt.Errorf("trimming topic %s: %w", topic, notAllowed(err, "Delete", "topic", topic))
+	}
+	_, err := fmt.Fprintf(g.stdout, "nothing to trim: partition %d of topic %s begins at offset %d; if records before it were lost, they are given up\n", partition, topic, start)
+	return err
+}
+
+// freedText says what a trim has freed on the disk, and where that is less than was deleted; empty: nobody knows.
+func freedText(goals map[int32]int64, held map[int32]bounds, before, left map[int32]int64) string {
+	freed, known, rest := int64(0), false, false
+	for n, goal := range goals {
+		was, asked := before[n]
+		now, told := left[n]
+		if known = known || asked && told; asked && told {
+			freed += max(was-now, 0) // records may have come meanwhile
+			rest = rest || record.Offset(goal) < held[n].end && now > 0
+		}
+	}
+	switch {
+	case !known:
+		return ""
+	case rest:
+		return fmt.Sprintf("freed on the disk: %s; segments go whole, so one that holds later records too goes when those are trimmed or expire (--before end frees everything at once)", sizeText(freed))
+	}
+	return "freed on the disk: " + sizeText(freed)
 }
 
 // trimPlan is where each partition shall begin, and the same in words. Partitions that would lose nothing are left out.

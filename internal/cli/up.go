@@ -13,6 +13,7 @@ import (
 	"github.com/loghaul/loghaul/etcdconf/embedded"
 	"github.com/loghaul/loghaul/internal/datadir"
 	"github.com/loghaul/loghaul/internal/kafka"
+	"github.com/loghaul/loghaul/internal/ledger"
 	"github.com/loghaul/loghaul/transfer"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -212,7 +213,7 @@ func (u *together) startAgent(ctx context.Context) error {
 	var err error
 	u.agent, err = agent.New(agent.Config{
 		Data: filepath.Join(u.data, "agent"), Host: u.host, Version: version(), Roots: u.roots(), WorldReadable: true,
-		Inputs: u.client.Inputs(u.host, hostAddrs()), Kafka: u.kafka("loghaul-agent"), Never: append(ownOutput(), u.data),
+		Inputs: u.client.Inputs(u.host, hostAddrs()), Kafka: u.kafka("loghaul-agent"), Account: ledger.Topic, Never: append(ownOutput(), u.data),
 		Status: u.client.Publisher(etcdconf.AgentKey(u.host), ""), Logger: u.g.log.With("part", "agent"), Registry: u.metrics,
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -80,4 +81,29 @@ func plural(n int, noun string) string {
 		return fmt.Sprintf("1 %s", noun)
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// share is a flag of a part of one core: "0.25" or "25%".
+type share float64
+
+func (s *share) Set(text string) error {
+	number, percent := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseFloat(number, 64)
+	if percent {
+		n /= 100
+	}
+	if err != nil || !(n > 0) || math.IsInf(n, 0) {
+		return fmt.Errorf("%q is no share of a core: give 0.25 or 25%%", text)
+	}
+	*s = share(n)
+	return nil
+}
+
+func (s *share) Type() string { return "SHARE" }
+
+func (s *share) String() string {
+	if *s == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(*s), 'g', -1, 64)
 }

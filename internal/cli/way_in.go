@@ -28,6 +28,8 @@ func wayIn(cfg kafka.Config, err error) string {
 		return "choose one of them with --kafka-sasl"
 	case errors.Is(err, kerr.IllegalSaslState):
 		return "this listener asks for no login: leave --kafka-sasl out, or name another with --brokers"
+	case errors.Is(err, kafka.ErrHTTP):
+		return "name a Kafka listener's address with --brokers"
 	case untrusted:
 		return "--kafka-ca must name the certificates that sign the broker's, and --brokers a host that is in it"
 	case noTLS || shaking && closed(err):

@@ -76,6 +76,7 @@ func TestWhatKeepsAClientOutHasItsOwnMend(t *testing.T) {
 			}
 		}
 	}
+	b.until(&b.stderr, "a client wants to log in on a listener that asks for no login")
 }
 
 func TestABrokenConnectionIsNoReaderThatHasSeenEnough(t *testing.T) {

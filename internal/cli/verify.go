@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/loghaul/loghaul/internal/ledger"
+	"github.com/loghaul/loghaul/internal/record"
+	"github.com/loghaul/loghaul/internal/verify"
+	"github.com/spf13/cobra"
+)
+
+// verifyFlags are those of the command verify.
+type verifyFlags struct{ host, path, topic string }
+
+func newVerify(g *globals) *cobra.Command {
+	var f verifyFlags
+	cmd := &cobra.Command{
+		Use: "verify", Short: "hold what agents say of their files against the records in the topics; exit code 3 on a gap or a double", Args: cobra.NoArgs,
+		Long: `Agents keep the account of every file in the topic ` + ledger.Topic + `. This reads it, then all records of the topics it names
+(read committed), and shows for each generation of each file how many bytes were read, acknowledged, delivered, left out
+on purpose and lost, with the byte ranges of every gap and every double. What a topic has dropped because of its age or size counts as
+expired. Records without header pos are not judged.`,
+		RunE: run(func(ctx context.Context, _ []string) error { return g.verify(ctx, f) }),
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.host, "host", "", "only files of this host; * and ? stand for anything")
+	fl.StringVar(&f.path, "path", "", "only files of this path; * and ? stand for anything but /")
+	fl.StringVar(&f.topic, "topic", "", "only files on their way to this topic")
+	g.addOutput(cmd)
+	return cmd
+}
+
+func (g *globals) verify(ctx context.Context, f verifyFlags) error {
+	for _, pattern := range []string{f.host, f.path} {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return usageErrorf("%s: %w", pattern, err)
+		}
+	}
+	cl := newCluster(g.kafkaConfig("loghaul-verify"))
+	defer cl.Close()
+	accounts, err := readAccounts(ctx, cl, f, g.waiting)
+	if err != nil {
+		return err
+	}
+	var files []verify.File
+	for _, topic := range slices.Sorted(maps.Keys(accounts)) {
+		found, err := g.verifyTopic(ctx, cl, topic, accounts[topic])
+		if err != nil {
+			return err
+		}
+		files = append(files, slices.DeleteFunc(found, func(x verify.File) bool { return !f.matches(x.Host, x.Path) })...)
+	}
+	if err := g.print(map[string]any{"files": emptyNotNull(files)}, verifyTable(files)); err != nil {
+		return err
+	}
+	return g.verdict(files)
+}
+
+// matches says whether a file was asked for.
+func (f verifyFlags) matches(host, file string) bool {
+	fits := func(pattern, name string) bool {
+		ok, _ := path.Match(pattern, name) // checked before
+		return pattern == "" || pattern == name || ok
+	}
+	return fits(f.host, host) && fits(f.path, file)
+}
+
+// readAccounts reads the newest entry of every generation that was asked for, by topic.
+func readAccounts(ctx context.Context, cl *cluster, f verifyFlags, away func(error)) (map[string][]ledger.Entry, error) {
+	newest := map[string][]byte{}
+	err := readAll(ctx, cl, ledger.Topic, away, func(_ int32, r *record.Record) {
+		if delete(newest, string(r.Key)); r.Value != nil {
+			newest[string(r.Key)] = slices.Clone(r.Value)
+		}
+	}, nil)
+	if errors.Is(err, errNoTopic) {
+		return nil, fmt.Errorf("topic %s does not exist: no agent has told of its files yet: it does so within seconds once it sends to this cluster", ledger.Topic)
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]ledger.Entry{}
+	for _, value := range newest {
+		e, err := ledger.Read(value)
+		if err != nil {
+			return nil, err
+		}
+		if f.matches(e.Host, e.Path) && (f.topic == "" || f.topic == e.Topic) {
+			all[e.Topic] = append(all[e.Topic], e)
+		}
+	}
+	return all, nil
+}
+
+// verifyTopic holds the entries of one topic against its records.
+func (g *globals) verifyTopic(ctx context.Context, cl *cluster, topic string, entries []ledger.Entry) ([]verify.File, error) {
+	v := verify.NewTopic(topic, entries)
+	err := readAll(ctx, cl, topic, g.waiting, v.Take, v.Cut)
+	if errors.Is(err, errNoTopic) {
+		g.sayf("topic %s is gone, and what was sent to it cannot be judged", topic)
+		v.Gone()
+	} else if err != nil {
+		return nil, err
+	}
+	if n := v.Strange(); n > 0 {
+		g.sayf("%s of topic %s carry no position and are not judged", plural(int(n), "record"), topic)
+	}
+	return v.Result(), nil
+}
+
+// readAll shows every record that a topic holds now; cut is told of each partition whose oldest records are gone.
+func readAll(ctx context.Context, cl *cluster, topic string, away func(error), show func(int32, *record.Record), cut func(int32)) error {
+	leaders, err := cl.leaders(ctx, topic)
+	if err != nil {
+		return err
+	}
+	held, err := cl.held(ctx, topic, leaders)
+	if err != nil {
+		return err
+	}
+	want := map[int32]stretch{}
+	for p, b := range held {
+		if want[p] = (stretch{b.start, b.end}); b.start > 0 && cut != nil {
+			cut(p)
+		}
+	}
+	var reader record.Reader
+	r := &reading{cluster: cl, topic: topic, want: maps.Clone(want), endless: true, away: away}
+	return r.run(ctx, func(f *fetched) error {
+		from := r.want[f.partition].from
+		return f.committed(&reader, func(r *record.Record) error {
+			if r.Offset >= from && r.Offset < want[f.partition].to {
+				show(f.partition, r)
+			}
+			return nil
+		})
+	}, func() error { return nil })
+}
+
+// waiting says that a broker went away while a topic was read.
+func (g *globals) waiting(err error) { g.sayf("%v; waiting for it to come back", err) }
+
+func verifyTable(files []verify.File) table {
+	t := table{header: []string{"PATH", "HOST", "GENERATION", "TOPIC", "READ", "ACKED", "DELIVERED", "SKIPPED", "EXPIRED", "LOST", "DOUBLED"}, empty: "no agent has told of such a file"}
+	for _, f := range files {
+		t.add(f.Path, f.Host, f.Generation, f.Topic, number(f.Read), number(f.Acked), number(f.Delivered), number(f.Skipped), number(f.Expired), ranges(f.Lost), ranges(f.Doubled))
+	}
+	return t
+}
+
+// ranges writes runs of bytes as 4096-8192, the first few of them.
+func ranges(list []verify.Range) string {
+	var out []string
+	for i, r := range list {
+		if i == 3 {
+			out = append(out, fmt.Sprintf("and %d more", len(list)-i))
+			break
+		}
+		least := ""
+		if r.AtLeast {
+			least = "+" // at least
+		}
+		out = append(out, fmt.Sprintf("%d-%d%s", r.From, r.To, least))
+	}
+	return strings.Join(out, ",")
+}
+
+// verdict says in one sentence what came out.
+func (g *globals) verdict(files []verify.File) error {
+	var acked int64
+	var bad []verify.File
+	for _, f := range files {
+		acked += f.Acked
+		if !f.Whole() {
+			bad = append(bad, f)
+		}
+	}
+	if len(bad) == 0 {
+		if len(files) > 0 {
+			g.sayf("%s, %s acknowledged: each of them is explained, none is there twice", plural(len(files), "generation"), plural(int(acked), "byte"))
+		}
+		return nil
+	}
+	f := bad[0]
+	what := "lost: bytes " + ranges(f.Lost)
+	if len(f.Lost) == 0 {
+		what = "there twice: bytes " + ranges(f.Doubled)
+	}
+	return degraded(fmt.Errorf("gaps or doubles in %d of %s: %s on %s, generation %s to topic %s, %s", len(bad), plural(len(files), "generation"), f.Path, f.Host, f.Generation, f.Topic, what))
+}
