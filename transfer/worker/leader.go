@@ -186,7 +186,7 @@ func (l *leader) refused(ctx context.Context, conn *kafka.Conn, c refusal) error
 	if c.code == kerr.OffsetOutOfRange.Code {
 		return l.outOfRange(ctx, conn, c)
 	}
-	c.feed.troubled(fmt.Errorf("fetching %s/%d from the broker at %s: %w", c.feed.topic, c.feed.partition, l.addr, kerr.ErrorForCode(c.code)))
+	c.feed.troubled(fmt.Errorf("fetching %s/%d from the broker at %s: %w", c.feed.topic, c.feed.partition, l.addr, c.why()))
 	l.leave(c.feed)
 	c.feed.backOff()
 	if c.feed.move(nil) {

@@ -38,6 +38,14 @@ type refusal struct {
 	code   int16
 }
 
+// why is what the broker's code means for the reader.
+func (c refusal) why() error {
+	if c.code == kerr.CorruptMessage.Code {
+		return fmt.Errorf("the records at offset %d are damaged or lost, the broker's log names the file and the mend: %w", c.offset, kerr.CorruptMessage)
+	}
+	return kerr.ErrorForCode(c.code)
+}
+
 func (r *request) add(d *feed, offset record.Offset, epoch int) {
 	r.asks = append(r.asks, asked{ask{topic: d.topic, partition: d.partition, offset: offset}, d, epoch})
 }
