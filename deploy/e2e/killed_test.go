@@ -87,6 +87,7 @@ func (p *pipe) arrive(writers []*writer) {
 	p.transfer.stop()
 	topic(p.t, p.broker.ready["broker"], "web_log").check(p.t, "topic", writers...)
 	files(p.t, p.out).check(p.t, "sink", writers...)
+	verified(p.t, p.broker.ready["broker"], bytesOf(writers))
 	p.broker.stop()
 }
 
