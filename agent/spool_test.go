@@ -41,11 +41,18 @@ func (h *house) pinned(name string) *os.File {
 	return w
 }
 
-// deafen makes the broker refuse every batch and says how often it did; hear ends that.
+// deafen makes the broker refuse every batch but the first, which a start may send once more to make sure of it, and says
+// how often it did; hear ends that.
 func (h *house) deafen() (refused *atomic.Int64) {
 	refused = &atomic.Int64{}
 	h.b.Set(func() {
-		h.b.Refuse = func(producetest.Partition, record.Header) int16 { refused.Add(1); return notEnoughReplicas }
+		h.b.Refuse = func(_ producetest.Partition, head record.Header) int16 {
+			if head.BaseSequence == 0 {
+				return 0
+			}
+			refused.Add(1)
+			return notEnoughReplicas
+		}
 	})
 	return refused
 }
