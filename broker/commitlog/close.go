@@ -7,7 +7,11 @@ import (
 
 // Close syncs everything and writes down that the log ends here, so that the next
 // Open trusts it. Waiters get ErrClosed. A log that failed is only let go.
-func (l *Log) Close() error {
+func (l *Log) Close() error { return l.shut(l.closeCleanly) }
+
+// shut lets the log go, once; last comes first unless the log failed. Nothing else is under
+// way while it runs.
+func (l *Log) shut(last func() error) error {
 	l.ending.Store(true)
 	l.compacting.Lock()
 	defer l.compacting.Unlock()
@@ -21,7 +25,7 @@ func (l *Log) Close() error {
 	}
 	var err error
 	if failed == nil {
-		err = l.closeCleanly()
+		err = last()
 	}
 	l.end()
 	if err != nil {

@@ -1,7 +1,6 @@
 package commitlog
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 )
@@ -14,25 +13,11 @@ func (l *Log) CloseLater() (finish func() error, err error) {
 	if !l.whole { // it lies on another disk than the others
 		return nil, l.Close()
 	}
-	l.ending.Store(true)
-	l.compacting.Lock()
-	defer l.compacting.Unlock()
-	l.keeping.Lock()
-	defer l.keeping.Unlock()
-	l.syncing.Lock() // no sync is under way when the files are let go
-	defer l.syncing.Unlock()
-	failed := l.Err()
-	if errors.Is(failed, ErrClosed) {
-		return nil, nil
-	}
-	if failed == nil {
+	err = l.shut(func() (err error) {
 		finish, err = l.layPoint()
-	}
-	l.end()
-	if err != nil {
-		return nil, fmt.Errorf("closing %s: %w", l.name, err)
-	}
-	return finish, nil
+		return err
+	})
+	return finish, err
 }
 
 // layPoint writes the last recovery point under other names; finish gives it its own. No
