@@ -45,6 +45,13 @@ func (b *books) Forgotten() []ledger.Entry {
 	return list
 }
 
+// rounds is how many times something was asked for.
+func (b *books) rounds() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.asked)
+}
+
 func (b *books) put(from, to int, acked int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -148,7 +155,9 @@ func TestWhatCannotBeSentIsSentLater(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
-	for ctx.Err() == nil && (c.PartitionInfo(ledger.Topic, 0) == nil || c.PartitionInfo(ledger.Topic, 0).HighWatermark < 5) {
+	// Only what is acknowledged makes Run ask for more: a Run that ends between the append and
+	// its answer sends the entries a second time, which a compacted topic may be sent.
+	for ctx.Err() == nil && b.rounds() < 2 {
 		<-time.After(time.Millisecond)
 	}
 	if cancel(); <-done != nil {
