@@ -62,7 +62,7 @@ func commitRequest(group, topic string, offset int64) *kmsg.OffsetCommitRequest 
 
 // look reads what is stored.
 func (c *commits) look(ctx context.Context) {
-	switch got := c.w.offset(ctx, commitsGroup, commitsGroup, 0); {
+	switch got := max(0, c.w.offset(ctx, commitsGroup, commitsGroup, 0)); { // nothing stored is the 0 before the first
 	case ctx.Err() != nil:
 	case got != c.acked && got != c.sent:
 		c.w.fail("the offset of group %s is %d, the last one acknowledged %d and the last one sent %d", commitsGroup, got, c.acked, c.sent)

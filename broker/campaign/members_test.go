@@ -127,7 +127,7 @@ func (m *members) check(ctx context.Context) {
 		m.mu.Lock()
 		high, committed := m.mu.high[p], m.mu.committed[p]
 		m.mu.Unlock()
-		if got := m.s.w.offset(ctx, m.group, m.s.topic, p); got < committed || got > high {
+		if got := max(0, m.s.w.offset(ctx, m.group, m.s.topic, p)); got < committed || got > high { // nothing stored is 0
 			m.s.w.fail("the offset of group %s for %s-%d is %d, acknowledged was %d and consumed %d", m.group, m.s.topic, p, got, committed, high)
 		}
 	}
