@@ -21,32 +21,60 @@ var NoProducer = Producer{ID: -1, Epoch: -1, Sequence: -1}
 // Builder gathers records and seals them into one batch. Its buffers are kept
 // from batch to batch; it is for one goroutine.
 type Builder struct {
-	records []byte
-	count   int
-	comp    compressor
+	buf    []byte // room for a batch's header, then the records; nil until there is one
+	count  int
+	sum    uint32 // CRC32C of the first summed bytes of the records
+	summed int
+	comp   compressor
+	traded bool   // buf is somebody else's too, until Reset or Untrade
+	next   []byte // what was given for it
 }
 
 // NewBuilder makes a Builder whose buffer starts with capacity bytes.
 func NewBuilder(capacity int) *Builder {
-	return &Builder{records: make([]byte, 0, capacity)}
+	return &Builder{buf: make([]byte, HeaderSize, HeaderSize+capacity)}
 }
 
 // Reset forgets the records and keeps the buffers.
-func (b *Builder) Reset() { b.records, b.count = b.records[:0], 0 }
+func (b *Builder) Reset() {
+	b.count, b.sum, b.summed = 0, 0, 0
+	if b.traded {
+		if cap(b.next) < HeaderSize {
+			b.next = make([]byte, 0, cap(b.buf))
+		}
+		b.buf, b.next, b.traded = b.next[:HeaderSize], nil, false
+	}
+	if b.buf != nil {
+		b.buf = b.buf[:HeaderSize]
+	}
+}
 
 // Len is the size of the records so far in bytes, before compression.
-func (b *Builder) Len() int { return len(b.records) }
+func (b *Builder) Len() int { return max(0, len(b.buf)-HeaderSize) }
 
 // Count is the number of records so far.
 func (b *Builder) Count() int { return b.count }
 
 // Bytes are the framed records so far, before compression; valid until the next
 // call to Append or Reset.
-func (b *Builder) Bytes() []byte { return b.records }
+func (b *Builder) Bytes() []byte { return b.buf[min(HeaderSize, len(b.buf)):] }
+
+// records is where the next record is put.
+func (b *Builder) records() []byte {
+	if b.buf == nil {
+		b.buf = make([]byte, HeaderSize, 4<<10)
+	}
+	return b.buf
+}
 
 // CRC is CRC32C of the framed records before compression: equal for two batches
 // that hold the same records, whatever their codec, producer and time.
-func (b *Builder) CRC() uint32 { return crc32.Checksum(b.records, castagnoli) }
+func (b *Builder) CRC() uint32 {
+	if records := b.Bytes(); b.summed != len(records) {
+		b.sum, b.summed = crc32.Update(b.sum, castagnoli, records[b.summed:]), len(records)
+	}
+	return b.sum
+}
 
 // Append adds one record. tsDelta is its time less the batch's first, in
 // milliseconds; a nil key is null; headers holds nHeaders headers encoded by
@@ -59,7 +87,7 @@ func (b *Builder) Append(tsDelta int64, key, value []byte, nHeaders int, headers
 	size := 1 + varintSize(tsDelta) + varintSize(int64(b.count)) +
 		varintSize(keyLen) + len(key) + varintSize(int64(len(value))) + len(value) +
 		varintSize(int64(nHeaders)) + len(headers)
-	dst := binary.AppendVarint(b.records, int64(size))
+	dst := binary.AppendVarint(b.records(), int64(size))
 	dst = append(dst, 0)
 	dst = binary.AppendVarint(dst, tsDelta)
 	dst = binary.AppendVarint(dst, int64(b.count))
@@ -68,7 +96,7 @@ func (b *Builder) Append(tsDelta int64, key, value []byte, nHeaders int, headers
 	dst = binary.AppendVarint(dst, int64(len(value)))
 	dst = append(dst, value...)
 	dst = binary.AppendVarint(dst, int64(nHeaders))
-	b.records = append(dst, headers...)
+	b.buf = append(dst, headers...)
 	b.count++
 }
 
@@ -83,11 +111,47 @@ func (b *Builder) Seal(dst []byte, p Producer, codec Codec, firstTimestamp, maxT
 func (b *Builder) seal(dst []byte, p Producer, codec Codec, level Level, firstTimestamp, maxTimestamp int64) ([]byte, error) {
 	at := len(dst)
 	dst = append(dst, make([]byte, HeaderSize)...)
-	dst, err := b.comp.compress(dst, b.records, codec, level)
+	dst, err := b.comp.compress(dst, b.Bytes(), codec, level)
 	if err != nil {
 		return dst[:at], fmt.Errorf("compressing a batch of %d records with %s: %w", b.count, codec, err)
 	}
-	batch, be := dst[at:], binary.BigEndian
+	b.head(dst[at:], p, codec, firstTimestamp, maxTimestamp)
+	putCRC(dst[at:])
+	return dst, nil
+}
+
+// Trade is Seal onto an empty dst, whose buffer it takes for the next batch: records that
+// are not compressed are not copied then, and the batch is the Builder's own buffer. The
+// Builder still reads it, and adds nothing, until Reset or Untrade; another Trade seals the
+// same batch anew.
+func (b *Builder) Trade(dst []byte, p Producer, codec Codec, firstTimestamp, maxTimestamp int64) ([]byte, error) {
+	if codec != None {
+		return b.Seal(dst[:0], p, codec, firstTimestamp, maxTimestamp)
+	}
+	batch := b.records()
+	if !b.traded {
+		b.traded, b.next = true, dst
+	}
+	b.head(batch, p, codec, firstTimestamp, maxTimestamp)
+	sum := crc32.Checksum(batch[atAttributes:HeaderSize], castagnoli)
+	binary.BigEndian.PutUint32(batch[atCRC:], concat(sum, b.CRC(), b.Len()))
+	return batch, nil
+}
+
+// Untrade ends a Trade whose batch is not used, and answers the buffer that is free: batch
+// is what Trade answered, or was given if it was not called.
+func (b *Builder) Untrade(batch []byte) []byte {
+	if b.traded {
+		batch, b.next, b.traded = b.next, nil, false
+	}
+	return batch
+}
+
+// head writes the header of a batch whose records are there, but for the checksum.
+func (b *Builder) head(batch []byte, p Producer, codec Codec, firstTimestamp, maxTimestamp int64) {
+	be := binary.BigEndian
+	be.PutUint64(batch, 0)
+	be.PutUint32(batch[atLeaderEpoch:], 0)
 	be.PutUint32(batch[atLength:], uint32(len(batch)-overhead))
 	batch[atMagic] = 2
 	be.PutUint16(batch[atAttributes:], uint16(codec))
@@ -96,8 +160,6 @@ func (b *Builder) seal(dst []byte, p Producer, codec Codec, level Level, firstTi
 	be.PutUint64(batch[atMaxTime:], uint64(maxTimestamp))
 	putProducer(batch, p)
 	be.PutUint32(batch[atCount:], uint32(b.count))
-	putCRC(batch)
-	return dst, nil
 }
 
 // AppendHeader encodes one record header onto dst.

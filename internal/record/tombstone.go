@@ -7,27 +7,27 @@ import "encoding/binary"
 func (b *Builder) AppendTombstone(tsDelta int64, key []byte) {
 	size := 1 + varintSize(tsDelta) + varintSize(int64(b.count)) +
 		varintSize(int64(len(key))) + len(key) + 1 + 1
-	dst := binary.AppendVarint(b.records, int64(size))
+	dst := binary.AppendVarint(b.records(), int64(size))
 	dst = append(dst, 0)
 	dst = binary.AppendVarint(dst, tsDelta)
 	dst = binary.AppendVarint(dst, int64(b.count))
 	dst = binary.AppendVarint(dst, int64(len(key)))
 	dst = append(dst, key...)
 	dst = binary.AppendVarint(dst, -1) // no value
-	b.records = binary.AppendVarint(dst, 0)
+	b.buf = binary.AppendVarint(dst, 0)
 	b.count++
 }
 
 // appendNullable adds one record without headers; nil is null, for its key and for its value.
 func (b *Builder) appendNullable(tsDelta int64, key, value []byte) {
 	size := 1 + varintSize(tsDelta) + varintSize(int64(b.count)) + nullableSize(key) + nullableSize(value) + 1
-	dst := binary.AppendVarint(b.records, int64(size))
+	dst := binary.AppendVarint(b.records(), int64(size))
 	dst = append(dst, 0)
 	dst = binary.AppendVarint(dst, tsDelta)
 	dst = binary.AppendVarint(dst, int64(b.count))
 	dst = appendNullable(dst, key)
 	dst = appendNullable(dst, value)
-	b.records = append(dst, 0) // no headers
+	b.buf = append(dst, 0) // no headers
 	b.count++
 }
 

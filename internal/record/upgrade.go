@@ -22,8 +22,8 @@ func (c *Converter) Shed(limit int) {
 	if cap(c.dec.buf) > limit {
 		c.dec.buf = nil
 	}
-	if cap(c.builder.records) > limit {
-		c.builder.records = nil
+	if cap(c.builder.buf) > limit {
+		c.builder.buf = nil
 	}
 	if cap(c.inner) > limit {
 		c.inner = nil
