@@ -14,6 +14,7 @@ import (
 
 	"github.com/loghaul/loghaul/etcdconf"
 	"github.com/loghaul/loghaul/internal/kafka"
+	"github.com/loghaul/loghaul/internal/ledger"
 	"github.com/loghaul/loghaul/transfer/worker"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -278,12 +279,14 @@ func TestACommitOfAStrangerIsFenced(t *testing.T) {
 }
 
 func TestSubscriptions(t *testing.T) {
-	found := map[string]topic{"web_a": {}, "web_b": {}, "web_b.dlq": {}, "__consumer_offsets": {}, "my_web_c": {}}
+	found := map[string]topic{"web_a": {}, "web_b": {}, "web_b.dlq": {}, "__consumer_offsets": {}, "my_web_c": {}, ledger.Topic: {}}
 	for _, c := range []struct{ topics, want []string }{
 		{[]string{"web_a", "gone"}, []string{"web_a"}},
 		{[]string{"~web_.*"}, []string{"web_a", "web_b"}},
 		{[]string{"~.*", "web_b.dlq"}, []string{"my_web_c", "web_a", "web_b", "web_b.dlq"}},
 		{[]string{"~web_a|web_b"}, []string{"web_a", "web_b"}},
+		{[]string{"~loghaul.*|web_a"}, []string{"web_a"}},
+		{[]string{ledger.Topic}, []string{ledger.Topic}},
 	} {
 		s, err := subscribe(c.topics)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/loghaul/loghaul/internal/ledger"
 )
 
 // deadLetters is what the names of dead letter topics end in; no pattern matches them.
@@ -51,11 +53,17 @@ func (s subscription) pick(found map[string]topic) map[string]topic {
 		}
 	}
 	for name, t := range found {
-		if !strings.HasSuffix(name, deadLetters) && !strings.HasPrefix(name, "__") && s.matches(name) {
+		if !internal(name) && s.matches(name) {
 			picked[name] = t
 		}
 	}
 	return picked
+}
+
+// internal says whether a topic is one that no pattern takes: dead letters, the brokers' own
+// and the agents' account are no lines. A sink gets them by naming them.
+func internal(name string) bool {
+	return strings.HasSuffix(name, deadLetters) || strings.HasPrefix(name, "__") || name == ledger.Topic
 }
 
 func (s subscription) matches(name string) bool {

@@ -46,6 +46,17 @@ func (n Note) String() string {
 	}
 }
 
+// Moved is the metadata of a commit that somebody moves to an offset on purpose: made of what it was, with the reset mark,
+// and for the topic that has this id now.
+func Moved(metadata string, to record.Offset, topic string) string {
+	n := parseNote(metadata)
+	n.Reset, n.Topic = true, topic
+	for owner, at := range n.Handed { // what lies behind comes again, to somebody else
+		n.Handed[owner] = min(at, to)
+	}
+	return n.String()
+}
+
 // parseNote reads a commit's metadata; what another program wrote there is an empty note.
 func parseNote(s string) Note {
 	var n Note
