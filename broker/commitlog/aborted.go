@@ -127,13 +127,34 @@ func (l *Log) abortedIn(from, to record.Offset) ([]abortedEntry, error) {
 	return out, nil
 }
 
-// rebuildAborted makes the index of aborted transactions of all segments anew from
-// their batches, unless another has done so since it was seen that many times.
+// rebuildAborted makes the index of aborted transactions anew that does not fit, and says
+// so; not when another has done it since it was seen that many times.
 func (l *Log) rebuildAborted(seen int64) error {
+	switch done, err := l.remakeAborted(seen); {
+	case err != nil || !done:
+		return err
+	case l.sums.vouched():
+		l.logger().Warn("the index of aborted transactions did not fit its log and was made anew", "log", l.name)
+	default:
+		l.logger().Info("the index of aborted transactions was made anew, as no recovery point vouched for it", "log", l.name)
+	}
+	return nil
+}
+
+// readmitAborted makes it anew because of files that were put back: they may hold what was
+// taken back. That they are there again is said already.
+func (l *Log) readmitAborted() error {
+	_, err := l.remakeAborted(l.rebuilt.Load())
+	l.sums.vouched()
+	return err
+}
+
+// remakeAborted makes it anew, of all segments, from their batches.
+func (l *Log) remakeAborted(seen int64) (done bool, err error) {
 	l.rebuilding.Lock()
 	defer l.rebuilding.Unlock()
 	if l.rebuilt.Load() != seen {
-		return nil
+		return false, nil
 	}
 	l.mu.RLock()
 	segments := l.mu.segments
@@ -149,11 +170,11 @@ func (l *Log) rebuildAborted(seen int64) error {
 		}
 		built, err := s.abortedFrom(open, 0, limit)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if last = built; i < len(segments)-1 {
 			if err := l.renewAborted(s, built); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
@@ -164,7 +185,7 @@ func (l *Log) rebuildAborted(seen int64) error {
 	l.mu.RUnlock()
 	n := len(segments)
 	if len(now) < n || !slices.Equal(now[:n], segments) {
-		return errGone // retention or compaction was quicker
+		return false, errGone // retention or compaction was quicker
 	}
 	for _, s := range now[n-1:] {
 		built, err := s.abortedFrom(open, known, s.size)
@@ -172,7 +193,7 @@ func (l *Log) rebuildAborted(seen int64) error {
 			err = l.renewAborted(s, append(last, built...))
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		last, known = nil, 0
 	}
@@ -180,12 +201,7 @@ func (l *Log) rebuildAborted(seen int64) error {
 	l.mu.Lock()
 	l.mu.due = true // the next recovery point knows them
 	l.mu.Unlock()
-	if l.sums.vouched() {
-		l.logger().Warn("the index of aborted transactions did not fit its log and was made anew", "log", l.name)
-	} else {
-		l.logger().Info("the index of aborted transactions was made anew, as no recovery point vouched for it", "log", l.name)
-	}
-	return nil
+	return true, nil
 }
 
 // renewAborted gives a segment the entries that were made of its batches.

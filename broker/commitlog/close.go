@@ -25,6 +25,9 @@ func (l *Log) shut(last func() error) error {
 	}
 	var err error
 	if failed == nil {
+		l.appending.Lock()
+		l.letGoAhead(l.appending.active)
+		l.appending.Unlock()
 		err = last()
 	}
 	l.end()
@@ -67,6 +70,7 @@ func (l *Log) end() {
 	segments := l.mu.segments
 	l.mu.Unlock()
 	l.appending.Lock()
+	l.leaveAhead()
 	for _, s := range segments {
 		s.retire()
 	}

@@ -76,6 +76,7 @@ type Log struct {
 		producers producers
 		epochs    epochs
 		entered   bool // the log's own epoch is written down
+		ahead     ahead
 	}
 
 	// mu is what readers see, held for a few instructions.
@@ -199,6 +200,7 @@ func (l *Log) write(batch []byte, h record.Header, m *Marker, cfg *Config) error
 		return &StorageError{Op: "opening", Path: s.path(logSuffix), Position: s.size, Err: err}
 	}
 	defer f.release()
+	l.layAhead(s, f.File, len(batch), cfg)
 	pos := s.size
 	if _, err := f.WriteAt(batch, pos); err != nil {
 		return l.takeBack(f, s, pos, err)
@@ -234,6 +236,7 @@ func (l *Log) write(batch []byte, h record.Header, m *Marker, cfg *Config) error
 // log lost: then what lies behind the end is not known.
 func (l *Log) takeBack(f disk.File, s *segment, pos int64, cause error) error {
 	path := s.path(logSuffix)
+	l.appending.ahead.to = min(l.appending.ahead.to, pos) // what was laid out behind it goes too
 	if err := f.Truncate(pos); err != nil {
 		return l.fail(&StorageError{Op: "taking back a failed write to", Path: path, Position: pos, Err: errors.Join(err, cause), Fatal: true})
 	}
@@ -248,6 +251,7 @@ func (l *Log) roll() error {
 	if err != nil {
 		return err
 	}
+	l.letGoAhead(old)
 	old.noteTime() // the last entry of a sealed segment says its latest time
 	l.mu.Lock()
 	defer l.mu.Unlock()

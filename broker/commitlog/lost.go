@@ -35,13 +35,21 @@ func (l *Log) goOn(point *checkpoint) (last *segment, err error) {
 		if l.gaveOut > 0 {
 			reason = "what lay behind it was cut off"
 		} else if last.base < point.segment {
-			reason = fmt.Sprintf("%s is missing", segmentName(point.segment, logSuffix))
+			reason = missingFiles(end, point.segment)
 		}
 		l.lose(point.start, end, known, reason)
 	} else {
 		l.stamps.allow(known) // the log's start was moved there, and the records before it are nobody's
 	}
 	return l.beginAt(known)
+}
+
+// missingFiles names those that should follow the end: the one that held it, and the one of the recovery point.
+func missingFiles(end, last record.Offset) string {
+	if end >= last {
+		return segmentName(last, logSuffix) + " is missing"
+	}
+	return fmt.Sprintf("%s to %s are missing", segmentName(end, logSuffix), segmentName(last, logSuffix))
 }
 
 // lose writes down that the offsets from one on and before another are in no file. The

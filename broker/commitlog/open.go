@@ -35,6 +35,7 @@ func Open(dir string, cfg Config, s *Syncer) (*Log, error) {
 		}
 		return nil, fmt.Errorf("opening log %s: %w", dir, err)
 	}
+	l.letGoOld()
 	// What a check after a crash has opened is closed until it is wanted: thousands of logs
 	// would hold three files each. All of it is synced.
 	for _, s := range l.mu.segments {
@@ -77,7 +78,7 @@ func (l *Log) load() error {
 		}
 	}
 	epochs, clean := epochs && back < 0, point != nil && point.clean && back < 0 && l.endsAt(point)
-	l.unclean = !clean && !fresh && !l.mu.cfg.Foreign
+	l.unclean = !clean && !fresh && !l.mu.cfg.Foreign && !l.changedSince(point)
 	if clean {
 		l.trust(point)
 	} else if err := l.recover(point); err != nil {
@@ -97,8 +98,8 @@ func (l *Log) load() error {
 	l.lostStart(point)
 	if back >= 0 {
 		reread = min(reread, back)
-		if err := l.rebuildAborted(l.rebuilt.Load()); err != nil {
-			return err // what was put back may hold what was taken back
+		if err := l.readmitAborted(); err != nil {
+			return err
 		}
 	}
 	return l.vouchFor(point, reread, fresh, clean)
@@ -245,7 +246,7 @@ func (l *Log) list(names []fs.DirEntry) error {
 			return err
 		}
 		s := newSegment(l.fs, l.dir, base, &l.stamps)
-		s.size, s.lastWrite = info.Size(), info.ModTime()
+		s.size, s.lastWrite, s.behind = info.Size(), info.ModTime(), disk.Reserved(info)
 		s.unchecked.to.Store(s.size)
 		if s.size > 1<<31-1 {
 			return &StorageError{Op: "opening", Path: s.path(logSuffix), Position: s.size, Err: ErrTooLarge}
@@ -323,6 +324,13 @@ func (l *Log) begin(point *checkpoint) (fresh bool, err error) {
 func (l *Log) endsAt(c *checkpoint) bool {
 	last := l.mu.segments[len(l.mu.segments)-1]
 	return last.base == c.segment && last.size == c.position
+}
+
+// changedSince says that the log was closed cleanly and ends earlier, or where it was
+// closed: files were taken away or put back since, no process died in it.
+func (l *Log) changedSince(c *checkpoint) bool {
+	last := l.mu.segments[len(l.mu.segments)-1]
+	return c != nil && c.clean && (last.base < c.segment || last.base == c.segment && last.size <= c.position || last.base == c.end && last.size == 0)
 }
 
 // trust takes the log as Close left it.

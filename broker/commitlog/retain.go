@@ -53,6 +53,9 @@ func (l *Log) rollExpired(now time.Time) error {
 	l.appending.producers.expire(now.Add(-cfg.ProducerExpiry))
 	l.notInTheFuture(now)
 	s := l.appending.active
+	if now.Sub(s.lastWrite) > idleAhead {
+		l.letGoAhead(s)
+	}
 	old := cfg.RetentionAge > 0 && s.aged(now) > cfg.RetentionAge
 	if s.size == 0 || (now.Sub(s.firstWrite) <= cfg.rollAge() && !old) {
 		return nil

@@ -52,6 +52,8 @@ type segment struct {
 	lastWrite  time.Time     // wall clock of the last append
 	counted    time.Time     // that is in the future: since when it counts as written; else zero
 
+	behind int64 // bytes behind its end that Open found laid out; only while opening
+
 	// Under Log.appending alone.
 	sinceIndex  int   // bytes since the last index entry
 	indexedTime int64 // time of the last time entry

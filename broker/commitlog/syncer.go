@@ -3,6 +3,7 @@ package commitlog
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +36,7 @@ type Syncer struct {
 	whole   WholeDisk
 	nap     func(time.Duration)
 	points  *points
+	ahead   atomic.Int32 // logs that have room laid out
 
 	wholeSync sync.Mutex // held while the whole disk is synced; taken before mu
 
