@@ -33,7 +33,8 @@ type Broker struct {
 	clock    *clock.Clock                  // set by Run
 	room     atomic.Pointer[diskroom.Room] // nil until the topics are open
 	ready    chan struct{}
-	addr     string // set before ready is closed
+	closing  atomic.Bool // the logs are being closed
+	addr     string      // set before ready is closed
 	addrs    []string
 }
 
@@ -62,6 +63,10 @@ func New(cfg Config) (*Broker, error) {
 
 // Ready is closed once the broker serves.
 func (b *Broker) Ready() <-chan struct{} { return b.ready }
+
+// Closing says whether all requests are answered and the logs are being closed, which takes a while where there are
+// thousands.
+func (b *Broker) Closing() bool { return b.closing.Load() }
 
 // Addr is the real address of the first listener, known once Ready is closed.
 func (b *Broker) Addr() string {
@@ -118,7 +123,9 @@ func (b *Broker) Run(ctx context.Context) error {
 		b.metrics.opened(t, took)
 		found.tell(b.cfg.Logger, t, took)
 		warnOfFiles(b.cfg.Logger, t, mostFiles())
-		err = errors.Join(b.serve(ctx, s, id, t), t.Close())
+		err = b.serve(ctx, s, id, t)
+		b.closing.Store(true)
+		err = errors.Join(err, t.Close())
 	}
 	stopSyncing() // after the last append
 	tasks.Wait()

@@ -17,6 +17,7 @@ import (
 const (
 	mostSaid       = 20      // lines about commits at a start; the rest are counted
 	mostUnreadable = 50      // lines of a report about damage
+	mostHoles      = 1000    // in a report, as offsets
 	mostGoOn       = 1 << 31 // offsets that a log is moved for a commit: it is the client's word alone
 )
 
@@ -72,21 +73,25 @@ func (c *commits) goOn(topic *topics.Topic, p *topics.Partition) error {
 // moveOn moves it.
 func (c *commits) moveOn(p *topics.Partition, remade bool) error {
 	at, furthest := group.Partition{Topic: p.Topic.Name, Index: p.Index}, c.knownEnd(p)
-	reason := fmt.Sprintf("the folder is an older copy or was made anew, the log ended at %d when the broker was last stopped", furthest)
-	if furthest <= p.Log.End() {
-		if reason = "a group has read further"; remade {
-			reason = "the folder was made anew, and a group has read so far"
-		}
+	reason := "a group has read further"
+	if furthest > p.Log.End() {
+		reason = fmt.Sprintf("the log ended at %d when the broker was last stopped", furthest)
+	}
+	if remade {
+		reason = "the folder, or the files in it, were gone and it was made anew, and " + reason
+	} else if furthest > p.Log.End() {
+		reason = "the folder is an older copy, " + reason
 	}
 	for _, r := range c.of[at] {
 		if r.Offset-p.Log.End() <= mostGoOn {
 			furthest = max(furthest, r.Offset)
 		}
 	}
-	if _, err := p.Log.GoOn(furthest, reason); err != nil {
+	moved, err := p.Log.GoOn(furthest, reason)
+	if err != nil {
 		return err
 	}
-	if remade {
+	if remade && !moved { // GoOn names the loss where it knows of one
 		c.log.Error("the folder of a partition is gone, or the files in it, and it was made anew, so its records are lost, unless the broker died while it made it: stop the broker and put the files back "+
 			"into the folder; they are taken in again before the offset where it begins now", "partition", p.Log.Name(), "folder", p.Log.Dir(), "begins", int64(p.Log.Start()))
 	}
@@ -137,9 +142,32 @@ func unreadable(t *topics.Topics) []string {
 	return lines
 }
 
+// hole is offsets that readers are refused: from From on and before To.
+type hole struct {
+	Topic     string        `json:"topic"`
+	Partition int32         `json:"partition"`
+	From      record.Offset `json:"from"`
+	To        record.Offset `json:"to"`
+}
+
+// holes are the offsets of all damages, for who counts them.
+func holes(t *topics.Topics) []hole {
+	var list []hole
+	for _, topic := range t.List() {
+		for _, p := range topic.Partitions() {
+			for _, d := range p.Log.Damages() {
+				if len(list) < mostHoles {
+					list = append(list, hole{topic.Name, p.Index, d.From, d.To})
+				}
+			}
+		}
+	}
+	return list
+}
+
 // sayBeyond names commits of records that no log holds, and of topics that are gone.
 func (c *commits) sayBeyond() {
-	gone := map[string][]string{}
+	gone := map[string]map[string][]string{} // by topic and group
 	places := slices.SortedFunc(maps.Keys(c.of), func(a, b group.Partition) int {
 		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Index, b.Index))
 	})
@@ -148,19 +176,29 @@ func (c *commits) sayBeyond() {
 		for _, r := range c.of[at] {
 			switch {
 			case topic == nil:
-				gone[at.Topic] = append(gone[at.Topic], fmt.Sprintf("%s (partition %d at %d)", r.Group, at.Index, r.Offset))
+				if gone[at.Topic] == nil {
+					gone[at.Topic] = map[string][]string{}
+				}
+				gone[at.Topic][r.Group] = append(gone[at.Topic][r.Group], fmt.Sprintf("partition %d at %d", at.Index, r.Offset))
 			case topic.Partition(at.Index) == nil:
 				c.say("a group has committed an offset in a partition that is not there: put its folder back while the broker is stopped, or forget the commit with "+
 					"kafka-consumer-groups --delete-offsets", "group", r.Group, "topic", at.Topic, "partition", at.Index, "committed", int64(r.Offset))
 			case r.Offset > topic.Partition(at.Index).Log.End():
-				c.say("a group has committed an offset behind the partition's end, and would pass over the next records: put lost files back while the broker is stopped, or set its "+
-					"offset with kafka-consumer-groups --reset-offsets", "group", r.Group, "topic", at.Topic, "partition", at.Index, "committed", int64(r.Offset),
+				c.say("a group has committed an offset behind the partition's end, and would pass over the next records: put lost files back while the broker is stopped, or move "+
+					"it with loghaul group reset GROUP --topic TOPIC --partition N --to latest", "group", r.Group, "topic", at.Topic, "partition", at.Index, "committed", int64(r.Offset),
 					"end", int64(topic.Partition(at.Index).Log.End()))
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(gone)) {
-		groups := gone[name]
+		var groups []string
+		for _, g := range slices.Sorted(maps.Keys(gone[name])) {
+			at := gone[name][g]
+			if len(at) > 1 {
+				at[0] = fmt.Sprintf("%d partitions", len(at))
+			}
+			groups = append(groups, fmt.Sprintf("%s (%s)", g, at[0]))
+		}
 		if len(groups) > mostNamed {
 			groups = append(groups[:mostNamed:mostNamed], "and others")
 		}

@@ -46,6 +46,7 @@ func (b *Broker) openRoom(t *topics.Topics, groups func() *group.Coordinator) (*
 	}
 	cfg.Lost = func() any { return b.metrics.losses.list() }
 	cfg.Damaged = func() any { return unreadable(t) }
+	cfg.Holes = func() any { return holes(t) }
 	r, err := diskroom.New(cfg)
 	if err == nil {
 		b.room.Store(r)

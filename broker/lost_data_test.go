@@ -254,8 +254,11 @@ func TestAPartitionFolderThatIsGoneIsNamedAndItsOffsetsStayUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = start(t, broker.Config{Data: data})
-	r.wantSaid(1, "the folder of a partition is gone", "web_log-1", "put the files back")
-	r.wantSaid(1, "behind the partition's end", "group=wild", "partition=0", fmt.Sprintf("committed=%d", counts[0]+1000), fmt.Sprintf("end=%d", counts[0]), "--reset-offsets")
+	r.wantSaid(1, "the folder, or the files in it, were gone and it was made anew", "web_log-1", "put back copies of the files") // one line for each partition
+	if n := r.log.count("made anew"); n != 1 {
+		t.Errorf("%d lines tell of the folder, want one:\n%s", n, r.log)
+	}
+	r.wantSaid(1, "behind the partition's end", "group=wild", "partition=0", fmt.Sprintf("committed=%d", counts[0]+1000), fmt.Sprintf("end=%d", counts[0]), "loghaul group reset")
 	cl = r.client(kgo.ProducerLinger(0), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if at := put(1); at != counts[1] {
 		t.Fatalf("the first new record is at %d, the group has read up to %d", at, counts[1])

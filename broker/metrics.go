@@ -82,7 +82,7 @@ func newMetrics(registry prometheus.Registerer, log *slog.Logger) (*metrics, err
 		recovery:    prometheus.NewGauge(gauge("recovery_seconds", "Time that the last start took to open and recover all logs.")),
 		rechecked:   prometheus.NewGauge(gauge("recovery_checked_bytes", "Bytes of batches that the last start read again.")),
 		scrubs:      prometheus.NewCounter(counter("scrubbed_bytes_total", "Bytes of stored batches that were read and checked in the background.")),
-		damages:     prometheus.NewCounter(counter("scrub_damages_total", "Places where checking in the background found stored batches damaged; the log names each.")),
+		damages:     prometheus.NewCounter(counter("scrub_damages_total", "Places with damaged or lost records that were found beside the work since the start, by the scrub or where a reader came to one; the log names each, unreadable_records says how much is refused now.")),
 	}
 	m.census = newCensus(m.losses)
 	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Subsystem: subsystem, Name: "request_seconds",

@@ -32,10 +32,16 @@ func TestABrokerServesBetweenItsStartAndItsEnd(t *testing.T) {
 	wantServing(t, b, "not started")
 	r := start(t, broker.Config{})
 	wantServing(t, r.broker, "")
+	if r.broker.Closing() {
+		t.Error("a broker that serves says that it closes its logs")
+	}
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
 	wantServing(t, r.broker, "ended")
+	if !r.broker.Closing() {
+		t.Error("a broker that has ended never said that it closed its logs")
+	}
 }
 
 func TestABrokerThatRecoversSaysSo(t *testing.T) {

@@ -35,6 +35,7 @@ type State struct {
 	Refused int64     `json:"refused_batches"`
 	Lost    any       `json:"lost,omitempty"`
 	Damaged any       `json:"damaged,omitempty"`
+	Holes   any       `json:"unreadable,omitempty"`
 }
 
 // State is the state of this moment.
@@ -59,6 +60,9 @@ func (r *Room) State() State {
 	}
 	if r.cfg.Damaged != nil {
 		s.Damaged = r.cfg.Damaged()
+	}
+	if r.cfg.Holes != nil {
+		s.Holes = r.cfg.Holes()
 	}
 	return s
 }

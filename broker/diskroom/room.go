@@ -69,6 +69,7 @@ type Config struct {
 	Sinks      func() ([]Sink, bool)     // groups that are not to be forgotten while their sinks are configured; false: not known yet; nil: there are none
 	Lost       func() any                // what else Report shows, under "lost"; nil: nothing
 	Damaged    func() any                // and under "damaged"; nil: nothing
+	Holes      func() any                // and under "unreadable"; nil: nothing
 	Ballast    int64                     // bytes kept for the moment the disk is full; 0: 1 % of it, 16 MiB and the reserve at most; negative: none
 	Disk       disk.FS                   // where the ballast lies; nil: the real one. Another one has none unless Ballast is set
 	Space      func(string) (t, f int64) // size of the disk under a folder and what is free there; nil: asks the system

@@ -21,7 +21,7 @@ const (
 	mostPlaces     = 1000      // that are told apart
 )
 
-const damageMend = "put back a copy of the file while the broker is stopped, let the group go on behind it (kafka-consumer-groups --reset-offsets --to-offset), " +
+const damageMend = "put back a copy of the file while the broker is stopped, let the group go on behind it (loghaul group reset, or kafka-consumer-groups --reset-offsets), " +
 	"or give up all that lies before with loghaul topic trim"
 
 // place is where readers come to a stop.
@@ -74,18 +74,24 @@ func isDamage(err error) bool {
 	return errors.Is(err, commitlog.ErrDamaged) || errors.Is(err, record.ErrFormat) || errors.Is(err, record.ErrShort) || errors.Is(err, record.ErrCorrupt)
 }
 
+// sought is what a reader asked for that came to damage: an offset, or a time.
+type sought struct {
+	what string
+	at   int64
+}
+
 // sayDamage tells the operator of a reader that came to damage, once an hour for each place, and has the file checked then.
-func (h *Handlers) sayDamage(peer Peer, topic string, partition int32, offset int64, err error) {
-	at := place{topic: topic, partition: partition, position: offset}
+func (h *Handlers) sayDamage(peer Peer, topic string, partition int32, asked sought, err error) {
+	at := place{topic: topic, partition: partition, position: asked.at}
 	var storage *commitlog.StorageError
 	if errors.As(err, &storage) {
 		at.path, at.position = storage.Path, storage.Position
 	}
 	if refused, say := h.stops.note(at, time.Now()); say {
 		h.log.Error("a reader is at records that are damaged or lost and gets CORRUPT_MESSAGE: "+damageMend, peer.Who(), "topic", topic, "partition", partition,
-			"offset", offset, "requests", refused, "error", err)
+			asked.what, asked.at, "requests", refused, "error", err)
 		if t := h.cfg.Topics.Get(topic); t != nil && t.Partition(partition) != nil {
-			h.cfg.Topics.Doubt(t.Partition(partition), record.Offset(offset), err)
+			h.cfg.Topics.Doubt(t.Partition(partition), record.Offset(asked.at), err) // the file that err names goes before a time
 		}
 	}
 }

@@ -129,7 +129,7 @@ func (f *fetchReply) readError(topic *topics.Topic, p *wire.FetchPartition, err 
 	case errors.Is(err, commitlog.ErrClosed):
 		return errUnknownTopicOrPartition
 	case isDamage(err):
-		f.h.sayDamage(f.peer, topic.Name, p.Index, int64(p.Offset), err)
+		f.h.sayDamage(f.peer, topic.Name, p.Index, sought{"offset", int64(p.Offset)}, err)
 		if late := time.Now().Add(damagePatience); f.until.After(late) {
 			f.until = late
 		}

@@ -99,7 +99,7 @@ func (h *Handlers) listOffset(ctx context.Context, peer Peer, req *kmsg.ListOffs
 		offset, ms, err = h.offsetOf(ctx, log, p.Timestamp, end)
 	}
 	if isDamage(err) {
-		h.sayDamage(peer, topic, p.Partition, p.Timestamp, err)
+		h.sayDamage(peer, topic, p.Partition, sought{"time", p.Timestamp}, err)
 		answer.ErrorCode = errCorruptMessage
 		return
 	} else if err != nil {

@@ -85,6 +85,31 @@ func TestAForeignLogWithAnEnormousNumberIsRefused(t *testing.T) {
 	}
 }
 
+func TestAMetadataFileOfANewerKafkaIsRefusedWithTheMend(t *testing.T) {
+	dir := stored(t, 2)
+	path := filepath.Join(dir, "web_log-1", metadataFile)
+	b, err := os.ReadFile(path)
+	if err != nil || !strings.HasPrefix(string(b), "version: 0\n") {
+		t.Fatalf("it is %q, %v", b, err)
+	}
+	newer := strings.Replace(string(b), "version: 0", "version: 1", 1)
+	if err := os.WriteFile(path, []byte(newer), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := said(t, dir); err == nil || !strings.Contains(err.Error(), path+" has version 1, this program reads version 0") || !strings.Contains(err.Error(), "put back a copy") {
+		t.Errorf("opening: %v", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || string(after) != newer {
+		t.Errorf("the file is %q now, %v", after, err)
+	}
+	if err := os.WriteFile(path, b, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := said(t, dir); err != nil {
+		t.Errorf("with the old file: %v", err)
+	}
+}
+
 // The copy has no topic.properties, for it is of another partition than the first; its id is web_log's.
 func TestACopyOfALaterPartitionIsLeftAlone(t *testing.T) {
 	dir := stored(t, 2)

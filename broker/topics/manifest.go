@@ -126,15 +126,25 @@ func beginMetadata(fsys disk.FS, dir string, id ID, later bool) error {
 
 // readMetadata reads it; a folder without one has the zero id.
 func readMetadata(fsys disk.FS, dir string) ID {
+	id, _ := readVersioned(fsys, dir)
+	return id
+}
+
+// readVersioned also gives the version of the file; what is none is 0.
+func readVersioned(fsys disk.FS, dir string) (id ID, version int) {
 	data, err := disk.ReadFile(fsys, filepath.Join(dir, metadataFile))
 	if err != nil {
-		return ID{}
+		return ID{}, 0
 	}
 	for line := range strings.Lines(string(data)) {
-		if key, value, _ := strings.Cut(line, ":"); key == "topic_id" {
-			id, _ := ParseID(value)
-			return id
+		switch key, value, _ := strings.Cut(line, ":"); key {
+		case "version":
+			version, _ = strconv.Atoi(strings.TrimSpace(value))
+		case "topic_id":
+			if id == (ID{}) {
+				id, _ = ParseID(value)
+			}
 		}
 	}
-	return ID{}
+	return id, version
 }

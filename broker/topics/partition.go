@@ -102,7 +102,11 @@ func (t *Topics) openPartition(dir string, topic *Topic, later bool) (log *commi
 // claim makes a partition's folder if there is none, and makes sure that it says that it is of this topic. One that is
 // left of a deleted topic of the same name goes as that one did; any other with another topic's id is not touched.
 func (t *Topics) claim(dir string, topic *Topic, later bool) (fresh bool, err error) {
-	id := readMetadata(t.cfg.Disk, dir)
+	id, version := readVersioned(t.cfg.Disk, dir)
+	if version > 0 {
+		return false, fmt.Errorf("%s has version %d, this program reads version 0: a newer Kafka wrote it: start that one, or put back a copy of the folder from before it",
+			filepath.Join(dir, metadataFile), version)
+	}
 	if id == topic.ID {
 		return false, nil
 	}
