@@ -24,11 +24,11 @@ func (c *consumer) runGroup(ctx context.Context) error {
 	defer group.Close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	m := &member{consumer: c, stop: stop, client: client}
+	m := &member{consumer: c, stop: stop, client: client, stands: map[int32]bool{}}
 	group.PauseAll() // it says who owns what; the records come by way of reading
 	for ctx.Err() == nil {
 		if err := group.Consume(ctx, []string{c.topic}, m); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("consuming %s in group %s: %w", c.topic, c.f.group, notAllowed(err, "Read", "group", c.f.group))
+			return fmt.Errorf("consuming %s in group %s: %w", c.topic, c.f.group, c.g.whyRefused(ctx, notAllowed(err, "Read", "group", c.f.group)))
 		}
 	}
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, errEnough) {
@@ -72,8 +72,9 @@ type member struct {
 		open int             // claims of this session that have not reached their end; with --follow=false
 		had  map[int32]int64 // what the group had committed when the session began
 	}
-	print    sync.Mutex // one claim prints and commits at a time
-	consumer *consumer  // under print
+	print    sync.Mutex     // one claim prints and commits at a time
+	consumer *consumer      // under print
+	stands   map[int32]bool // where it has committed; under print
 }
 
 // Setup begins a session.
@@ -160,19 +161,37 @@ func (m *member) consume(s sarama.ConsumerGroupSession, claim sarama.ConsumerGro
 	r := &reading{cluster: cl, topic: c.topic, group: c.f.group, want: stretches, endless: c.f.follow, away: func(err error) {
 		c.g.sayf("%v; waiting for it to come back", err)
 	}}
-	return r.run(ctx, func(f *fetched) error { return m.show(s, f, stretches[p]) }, func() error { return nil })
+	err = r.run(ctx, func(f *fetched) error { return m.show(s, f, stretches[p]) }, func() error { return nil })
+	if err != nil && ctx.Err() == nil && m.hadOf(claim) < 0 {
+		m.stand(s, p, part.from)
+	}
+	return err
+}
+
+// stand commits where the group stands that could read nothing: otherwise it would be gone with its member, and nobody
+// could move it behind what stops it.
+func (m *member) stand(s sarama.ConsumerGroupSession, partition int32, at record.Offset) {
+	m.print.Lock()
+	defer m.print.Unlock()
+	if !m.stands[partition] {
+		m.commitPrinted(s, partition, at)
+	}
+}
+
+// hadOf is what the group had committed when the session began; negative: nothing.
+func (m *member) hadOf(claim sarama.ConsumerGroupClaim) record.Offset {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if had, known := m.mu.had[claim.Partition()]; known {
+		return record.Offset(had)
+	}
+	return record.Offset(claim.InitialOffset())
 }
 
 // startOf is where a claim goes on: at the group's commit, where retention has not passed it. A group that has committed
 // more than was ever written goes on anew, as one without a commit.
 func (m *member) startOf(claim sarama.ConsumerGroupClaim, held bounds, written record.Offset) (s stretch, anew bool) {
-	m.mu.Lock()
-	had, known := m.mu.had[claim.Partition()]
-	m.mu.Unlock()
-	if !known {
-		had = claim.InitialOffset()
-	}
-	c, at := m.consumer, record.Offset(had)
+	c, at := m.consumer, m.hadOf(claim)
 	s = stretch{from: held.start, to: -1}
 	if c.from.kind == atEnd {
 		s.from = held.end
@@ -209,6 +228,7 @@ func (m *member) commitPrinted(s sarama.ConsumerGroupSession, partition int32, a
 	s.MarkOffset(topic, partition, int64(at), "")  // goes only forward
 	s.ResetOffset(topic, partition, int64(at), "") // and this only back
 	s.Commit()
+	m.stands[partition] = true
 }
 
 func (m *member) claimDone() {

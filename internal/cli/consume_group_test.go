@@ -13,7 +13,7 @@ import (
 // committedAt sets what a group without members has committed in partition 0 of t.
 func committedAt(t *testing.T, at, group string, offset int64) {
 	t.Helper()
-	cl := newCluster(kafka.Config{Brokers: []string{at}})
+	cl := newCluster(kafka.Config{Brokers: strings.Split(at, ",")})
 	defer cl.Close()
 	conn, err := cl.coordinator(t.Context(), group)
 	if err != nil {
@@ -79,7 +79,7 @@ func TestWhatWasShownBeforeADamagedBatchIsCommitted(t *testing.T) {
 	b = begin(t, nil, args...)
 	at = b.ready()["broker"]
 	o := loghaul(t, "consume", "t", "--group", "g", "--follow=false", "--brokers", at).want(t, exitFailed,
-		"kafka-consumer-groups --group g --topic t:0 --reset-offsets --to-offset 3 --execute")
+		"loghaul group reset g --topic t --partition 0 --to 3 --yes")
 	if n := strings.Count(o.stdout, "\n"); n != 2 {
 		t.Errorf("%d records came before the damage, want 2", n)
 	}

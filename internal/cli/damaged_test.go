@@ -81,7 +81,7 @@ func TestAGroupWhoseTopicIsGoneOrEndsBeforeItsCommitIsMarked(t *testing.T) {
 		}
 	})
 	_ = b // the option --create-topics makes it anew: as if a producer had
-	o := loghaul(t, "status", "groups", "--etcd", "none", "--brokers", at).want(t, exitDone, "group readers has committed offset 4 in t/0, which ends at 0", "--reset-offsets")
+	o := loghaul(t, "status", "groups", "--etcd", "none", "--brokers", at).want(t, exitDone, "group readers has committed offset 4 in t/0, which ends at 0", "loghaul group reset readers --topic t --partition 0 --to latest")
 	if !strings.Contains(o.stdout, "beyond end") {
 		t.Errorf("printed %s", o.stdout)
 	}

@@ -199,7 +199,7 @@ func wayPast(group, topic string, partition int32, behind record.Offset) string 
 	}
 	on := "--from " + to
 	if group != "" {
-		on = fmt.Sprintf("kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-offset %s --execute", group, topic, partition, to)
+		on = fmt.Sprintf("loghaul group reset %s --topic %s --partition %d --to %s --yes", group, topic, partition, to)
 	}
 	return fmt.Sprintf("put back a copy of its file while the broker is stopped, read on behind it with %s, or give up what lies before with loghaul topic trim %s --partition %d --before %s",
 		on, topic, partition, to)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/IBM/sarama"
@@ -10,7 +11,7 @@ import (
 )
 
 func newGroups(g *globals) *cobra.Command {
-	return newGroup("group", "list, describe and delete consumer groups", newGroupList(g), newGroupDescribe(g), newGroupDelete(g))
+	return newGroup("group", "list, describe, move and delete consumer groups", newGroupList(g), newGroupDescribe(g), newGroupReset(g), newGroupDelete(g))
 }
 
 // groupLine is what group list shows of one group.
@@ -21,6 +22,24 @@ type groupLine struct {
 	LagRecords int64  `json:"lag_records"`
 	Lost       int64  `json:"lost_records"`
 	Blocks     bool   `json:"blocks"`
+	Beyond     bool   `json:"beyond_end"` // somewhere it has committed what is not there
+}
+
+// lineOf is a group in one line.
+func lineOf(s groupStatus) groupLine {
+	beyond := slices.ContainsFunc(s.Partitions, func(p groupPartition) bool { return p.Beyond })
+	return groupLine{s.Group, s.State, s.Members, s.LagRecords, s.Lost, s.Blocks, beyond}
+}
+
+// lagText is the lag over all partitions, and why that is not all there is to say.
+func lagText(s groupStatus) string {
+	text := number(s.LagRecords)
+	for _, p := range s.Partitions {
+		if p.Beyond {
+			return text + ", " + p.lagText()
+		}
+	}
+	return text
 }
 
 func newGroupList(g *globals) *cobra.Command {
@@ -40,13 +59,16 @@ func (g *globals) groupList(ctx context.Context) error {
 	lines := []groupLine{}
 	t := table{header: []string{"GROUP", "STATE", "MEMBERS", "LAG", "LOST", "BLOCKS"}, empty: groupTable(nil).empty}
 	for _, s := range groups {
-		lines = append(lines, groupLine{s.Group, s.State, s.Members, s.LagRecords, s.Lost, s.Blocks})
-		t.add(s.Group, s.State, strconv.Itoa(s.Members), number(s.LagRecords), number(s.Lost), blocksText(s.Blocks))
+		lines = append(lines, lineOf(s))
+		t.add(s.Group, s.State, strconv.Itoa(s.Members), lagText(s), number(s.Lost), blocksText(s.Blocks))
 	}
 	if err := g.print(map[string]any{"groups": lines}, t); err != nil {
 		return err
 	}
 	g.sayDisk(disk)
+	for _, line := range beyond(groups) {
+		g.sayf("%s", line)
+	}
 	return nil
 }
 
@@ -78,7 +100,7 @@ func (g *globals) groupDescribe(ctx context.Context, name string) error {
 	if g.output == "name" {
 		return g.print(nil, table{rows: [][]string{{s.Group}}})
 	}
-	d := groupDetail{groupLine{s.Group, s.State, s.Members, s.LagRecords, s.Lost, s.Blocks}, s.members, s.Partitions}
+	d := groupDetail{lineOf(s), s.members, s.Partitions}
 	if err := g.print(d, groupTable(groups)); err != nil || g.output != "table" {
 		return err
 	}
@@ -119,7 +141,7 @@ func (g *globals) groupDelete(ctx context.Context, name string, yes bool) error 
 	}
 	s := groups[0]
 	if s.Members > 0 {
-		return fmt.Errorf("group %s has %s: stop them first, loghaul group describe %s names them", name, plural(s.Members, "member"), name)
+		return hasMembers(name, plural(s.Members, "member"))
 	}
 	committed := 0
 	for _, p := range s.Partitions {

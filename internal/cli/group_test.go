@@ -174,7 +174,7 @@ func TestAGroupThatKeepsWritersWaitingIsNamed(t *testing.T) {
 // reader is a member of a group that reads topic t and commits nothing, until it is told to leave.
 func reader(t *testing.T, at, group string) (leave func()) {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(at), kgo.ConsumerGroup(group), kgo.ConsumeTopics("t"), kgo.DisableAutoCommit())
+	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(at, ",")...), kgo.ConsumerGroup(group), kgo.ConsumeTopics("t"), kgo.DisableAutoCommit())
 	if err != nil {
 		t.Fatal(err)
 	}

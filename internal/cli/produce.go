@@ -81,9 +81,10 @@ func (g *globals) runProduce(ctx context.Context, topic string, f produceFlags) 
 	return nil
 }
 
-// whyRefused adds what the broker says of its disk to the error that a full one answers, which speaks of replicas.
+// whyRefused adds what the broker says of its disk to the errors that a full one answers, which speak of replicas, or of a
+// coordinator that is away: it has no room for what groups commit.
 func (g *globals) whyRefused(ctx context.Context, err error) error {
-	if !errors.Is(err, sarama.ErrNotEnoughReplicas) {
+	if !errors.Is(err, sarama.ErrNotEnoughReplicas) && !errors.Is(err, sarama.ErrConsumerCoordinatorNotAvailable) {
 		return err
 	}
 	cl := newCluster(g.kafkaConfig("loghaul-produce"))

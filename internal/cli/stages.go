@@ -10,6 +10,14 @@ import (
 // drainTime is how long everything together may take to finish what is in flight.
 const drainTime = 10 * time.Second
 
+// closeTime is how long a part may take that has come to closing its files: what it does not close is checked at the next start.
+const closeTime = time.Minute
+
+// closer is a part that may have many files to close after it has finished what was in flight.
+type closer interface {
+	Closing() bool // it does so now
+}
+
 // part is a front door: Run blocks until it has drained or failed, Ready is closed once it serves.
 type part interface {
 	Run(ctx context.Context) error
@@ -30,6 +38,7 @@ type stage struct {
 	done   chan struct{} // closed when Run has returned
 	err    error         // what Run returned; valid after done
 	serves <-chan struct{}
+	closes closer // nil: it has nothing that takes long
 }
 
 func newStages() *stages { return &stages{ended: make(chan *stage, 16)} }
@@ -57,6 +66,7 @@ func (s *stages) await(ctx context.Context, st *stage) error {
 func (s *stages) launch(ctx context.Context, name string, p part) *stage {
 	own, stop := context.WithCancel(context.WithoutCancel(ctx))
 	st := &stage{name: name, stop: stop, done: make(chan struct{}), serves: p.Ready()}
+	st.closes, _ = p.(closer)
 	s.running = append(s.running, st)
 	go func() {
 		st.err = p.Run(own)
@@ -78,24 +88,31 @@ func (s *stages) wait(ctx context.Context) error {
 }
 
 // drain stops the stages in reverse order, each after the one before has ended, and tells what went wrong on the way.
-// After drainTime it returns without those that still run.
+// After drainTime it returns without those that still run, but waits until closeTime for one that closes its files.
 func (s *stages) drain() error {
 	var errs []error
-	late := time.NewTimer(drainTime)
+	began, late := time.Now(), time.NewTimer(drainTime)
 	defer late.Stop()
 	for i := len(s.running) - 1; i >= 0; i-- {
 		st := s.running[i]
 		st.stop()
-		select {
-		case <-st.done:
-			if st.err != nil && st != s.first {
-				errs = append(errs, st.reason())
+		for running := true; running; {
+			select {
+			case <-st.done:
+				running = false
+				if st.err != nil && st != s.first {
+					errs = append(errs, st.reason())
+				}
+			case <-late.C:
+				if took := time.Since(began); took < closeTime && st.closes != nil && st.closes.Closing() {
+					late.Reset(time.Second)
+					continue
+				}
+				for _, left := range s.running[:i] {
+					left.stop()
+				}
+				return errors.Join(append(errs, fmt.Errorf("%s did not drain within %s: ending without it; nothing acknowledged is lost", st.name, time.Since(began).Round(time.Second)))...)
 			}
-		case <-late.C:
-			for _, left := range s.running[:i] {
-				left.stop()
-			}
-			return errors.Join(append(errs, fmt.Errorf("%s did not drain within %s: ending without it; nothing acknowledged is lost", st.name, drainTime))...)
 		}
 	}
 	return errors.Join(errs...)

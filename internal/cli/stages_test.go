@@ -129,6 +129,33 @@ func TestAPartThatDoesNotDrainIsLeftAfterTenSeconds(t *testing.T) {
 	})
 }
 
+// closingPart is one that closes files from its first moment of draining on.
+type closingPart struct{ *fakePart }
+
+func (closingPart) Closing() bool { return true }
+
+func TestAPartThatClosesItsFilesIsWaitedFor(t *testing.T) {
+	for drain, whole := range map[time.Duration]bool{40 * time.Second: true, 2 * time.Minute: false} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			var d diary
+			s := newStages()
+			p := closingPart{fakes(&d, "broker")[0]}
+			p.drain = drain
+			if err := s.start(ctx, p.name, p); err != nil {
+				t.Fatal(err)
+			}
+			stop()
+			begin := time.Now()
+			err := s.finish(ctx, s.wait(ctx))
+			if took := time.Since(begin); whole && (err != nil || took != drain) || !whole && (err == nil || took != closeTime) {
+				t.Errorf("finish = %v after %s, where closing takes %s", err, took, drain)
+			}
+			<-s.running[0].done
+		})
+	}
+}
+
 func TestAPartThatEndsBeforeItServesIsTheReason(t *testing.T) {
 	s := newStages()
 	err := s.start(t.Context(), "broker", failing{errors.New("port taken")})

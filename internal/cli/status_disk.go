@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/loghaul/loghaul/internal/record"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -25,6 +26,16 @@ type diskStatus struct {
 	Dropped []diskDropped `json:"dropped"`
 	Refused int64         `json:"refused_batches"`
 	Lost    []diskLoss    `json:"lost"`
+
+	Unreadable []diskUnreadable `json:"unreadable,omitempty"` // the offsets of Damaged
+}
+
+// diskUnreadable are offsets that are damaged or lost: from From on and before To.
+type diskUnreadable struct {
+	Topic     string        `json:"topic"`
+	Partition int32         `json:"partition"`
+	From      record.Offset `json:"from"`
+	To        record.Offset `json:"to"`
 }
 
 // diskBlocker is a group that keeps writers waiting: what it has not read may not be deleted.

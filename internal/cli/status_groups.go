@@ -34,8 +34,8 @@ type groupPartition struct {
 	Latest     int64  `json:"latest"`
 	LagRecords int64  `json:"lag_records"`
 	Lost       int64  `json:"lost_records"` // deleted before the group had read them, not counting what was trimmed, where the broker says that
-	Blocks     bool   `json:"blocks,omitempty"`
-	Beyond     bool   `json:"beyond_end,omitempty"` // the group has committed what the partition does not hold, or there is no such partition
+	Blocks     bool   `json:"blocks"`
+	Beyond     bool   `json:"beyond_end"` // the group has committed what the partition does not hold, or there is no such partition
 }
 
 // groups asks the brokers for all groups, or the one that is named, and for what each has committed.
@@ -237,8 +237,8 @@ func beyond(groups []groupStatus) []string {
 				lines = append(lines, fmt.Sprintf("group %s has committed offset %d in %s/%d, which does not exist: put its folder back while the broker is stopped, or forget the commit with kafka-consumer-groups --delete-offsets",
 					s.Group, p.Committed, p.Topic, p.Partition))
 			case p.Beyond:
-				lines = append(lines, fmt.Sprintf("group %s has committed offset %d in %s/%d, which ends at %d: it would pass over the next records; put the lost files back while the broker is stopped, or set its offset with kafka-consumer-groups --reset-offsets",
-					s.Group, p.Committed, p.Topic, p.Partition, p.Latest))
+				lines = append(lines, fmt.Sprintf("group %s has committed offset %d in %s/%d, which ends at %d: it would pass over the next records; put the lost files back while the broker is stopped, or move it with loghaul group reset %s --topic %s --partition %d --to latest",
+					s.Group, p.Committed, p.Topic, p.Partition, p.Latest, s.Group, p.Topic, p.Partition))
 			}
 		}
 	}

@@ -85,6 +85,13 @@ func (g *globals) topicCreate(ctx context.Context, topic string, f topicCreateFl
 	case errors.Is(err, sarama.ErrTopicAlreadyExists):
 		return fmt.Errorf("topic %s exists already: see loghaul topic describe %s", topic, topic)
 	case errors.Is(err, sarama.ErrInvalidTopic):
+		if why, ok := errors.AsType[*sarama.TopicError](err); ok && why.ErrMsg != nil { // the name is well formed
+			mend := ""
+			if strings.Contains(*why.ErrMsg, "collides") {
+				mend = ": choose another name, dot and underscore count as one"
+			}
+			return fmt.Errorf("creating topic %s: %s%s", topic, *why.ErrMsg, mend)
+		}
 		return badTopic(topic)
 	case err != nil:
 		return fmt.Errorf("creating topic %s: %w", topic, notAllowed(err, "Create", "topic", topic))
@@ -140,6 +147,9 @@ func newTopicDelete(g *globals) *cobra.Command {
 func (g *globals) topicDelete(ctx context.Context, topic string, yes bool) error {
 	cl := newCluster(g.kafkaConfig("loghaul-topic"))
 	defer cl.Close()
+	if err := cl.notInternal(ctx, topic, "deleted"); err != nil {
+		return err
+	}
 	d, err := cl.describe(ctx, topic)
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 func newTopicAlter(g *globals) *cobra.Command {
 	var unset []string
 	cmd := &cobra.Command{
-		Use: "alter TOPIC NAME=VALUE...", Short: "change settings of a topic, by Kafka's own names, with effect at once", Args: cobra.MinimumNArgs(1),
+		Use: "alter TOPIC NAME=VALUE...", Short: "change settings of a topic, by Kafka's own names, with effect at once; partitions=N adds partitions", Args: cobra.MinimumNArgs(1),
 		RunE: run(func(ctx context.Context, args []string) error { return g.topicAlter(ctx, args[0], args[1:], unset) }),
 	}
 	cmd.Flags().StringSliceVar(&unset, "unset", nil, "NAME, a setting to put back to the broker's; repeat for more")
@@ -26,6 +26,13 @@ func newTopicAlter(g *globals) *cobra.Command {
 }
 
 func (g *globals) topicAlter(ctx context.Context, topic string, sets, unset []string) error {
+	sets, partitions, err := wantedPartitions(sets)
+	if err != nil {
+		return err
+	}
+	if partitions > 0 && len(sets)+len(unset) == 0 {
+		return g.addPartitions(ctx, topic, partitions)
+	}
 	changes := map[string]sarama.IncrementalAlterConfigsEntry{}
 	var said []string
 	for _, s := range sets {
@@ -46,7 +53,7 @@ func (g *globals) topicAlter(ctx context.Context, topic string, sets, unset []st
 	if len(changes) == 0 {
 		return usageErrorf("topic alter %s: say what to change, as in retention.ms=86400000, or --unset retention.ms", topic)
 	}
-	err := g.administer(ctx, func(a sarama.ClusterAdmin) error {
+	err = g.administer(ctx, func(a sarama.ClusterAdmin) error {
 		if there, err := topicThere(a, topic); err != nil {
 			return err
 		} else if !there {
@@ -65,6 +72,9 @@ func (g *globals) topicAlter(ctx context.Context, topic string, sets, unset []st
 			notAllowed(err, "AlterConfigs", "topic", topic), asNumber(err, sets))
 	}
 	g.sayf("altered topic %s: %s", topic, strings.Join(said, ", "))
+	if partitions > 0 {
+		return g.addPartitions(ctx, topic, partitions)
+	}
 	return nil
 }
 

@@ -21,14 +21,16 @@ func TestASlipInATopicsSettingsHasItsMend(t *testing.T) {
 		{[]string{"web_log", "retention.ms=1d"}, exitFailed, "1d is 86400000"},
 		{[]string{"web_log", "segment.bytes=1MiB"}, exitFailed, "1MiB is 1048576"},
 		{[]string{"web_log", "retenton.ms=1"}, exitFailed, "did you mean retention.ms?"},
-		{[]string{"web_log", "partitions=5"}, exitFailed, "Unknown topic config name: partitions"},
+		{[]string{"web_log", "partition=5"}, exitFailed, "Unknown topic config name: partition"},
+		{[]string{"web_log", "partitions=none"}, exitUsage, "partitions=none: must be how many"},
+		{[]string{"web_log", "partitions=0"}, exitUsage, "partitions=0: must be how many"},
 		{[]string{"web_log", "retention.ms =5"}, exitUsage, "without blanks"},
 		{[]string{"web_log", "--unset", "retenton.ms"}, exitFailed, "--unset retenton.ms: topics have no such setting: did you mean retention.ms?"},
 		{[]string{"web_log", "--unset", "nope"}, exitFailed, "see loghaul topic describe web_log"},
 		{[]string{"web_log", "--unset", "retention.ms"}, exitDone, "retention.ms as the broker has it"},
 	} {
 		o := loghaul(t, append([]string{"topic", "alter", "--brokers", at}, c.args...)...).want(t, c.code, c.says)
-		if c.args != nil && c.args[len(c.args)-1] == "partitions=5" && strings.Contains(o.stderr, "did you mean") {
+		if c.args != nil && c.args[len(c.args)-1] == "partition=5" && strings.Contains(o.stderr, "did you mean") {
 			t.Errorf("a setting far from it is proposed: %s", o.stderr)
 		}
 	}

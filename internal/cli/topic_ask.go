@@ -87,6 +87,23 @@ func (c *cluster) topics(ctx context.Context) ([]topicLine, error) {
 	return list, nil
 }
 
+// notInternal refuses what the brokers live by.
+func (c *cluster) notInternal(ctx context.Context, topic, what string) error {
+	req, t := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+	req.Version, t.Topic = 4, &topic
+	req.Topics = append(req.Topics, t)
+	resp, err := c.ask(ctx, req)
+	if err != nil {
+		return err
+	}
+	for _, t := range resp.(*kmsg.MetadataResponse).Topics {
+		if t.IsInternal {
+			return fmt.Errorf("topic %s is the brokers' own, what groups and transactions have written lies there: it is not %s by hand", topic, what)
+		}
+	}
+	return nil
+}
+
 // describe gathers all that is known of one topic.
 func (c *cluster) describe(ctx context.Context, topic string) (*topicDetail, error) {
 	leaders, err := c.leaders(ctx, topic)

@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +44,9 @@ func (g *globals) topicTrim(ctx context.Context, topic string, f topicTrimFlags)
 	}
 	cl := newCluster(g.kafkaConfig("loghaul-topic"))
 	defer cl.Close()
+	if err := cl.notInternal(ctx, topic, "trimmed"); err != nil {
+		return err
+	}
 	leaders, err := cl.leaders(ctx, topic)
 	if err != nil {
 		return err
@@ -61,25 +62,35 @@ func (g *globals) topicTrim(ctx context.Context, topic string, f topicTrimFlags)
 	if _, there := held[f.partition]; f.partition != -1 && !there {
 		return fmt.Errorf("topic %s has no partition %d: it has %d", topic, f.partition, len(held))
 	}
-	goals, plan := trimPlan(topic, f.partition, held, at)
+	goes, err := planTrim(topic, f.partition, before, held, at)
+	if err != nil {
+		return err
+	}
 	if begin, there := held[f.partition]; there && f.yes && at[f.partition] == begin.start {
 		return g.giveUpLost(ctx, topic, f.partition, begin.start)
 	}
-	if len(goals) == 0 {
+	if len(goes.goals) == 0 {
 		_, err := fmt.Fprintf(g.stdout, "nothing to trim: topic %s holds no records before %s\n", topic, f.before)
 		return err
 	}
+	plan := g.trimPlan(ctx, goes, before)
 	if !f.yes {
 		_, err := fmt.Fprintf(g.stdout, "would delete\n%snothing was changed; --yes deletes them\n", plan)
 		return err
 	}
+	return g.trim(ctx, cl, goes, leaders, plan)
+}
+
+// trim deletes, and says what that has freed.
+func (g *globals) trim(ctx context.Context, cl *cluster, goes trimmed, leaders map[int32]string, plan string) error {
+	topic := goes.topic
 	sizes, _ := cl.sizes(ctx, topic, leaders) // who may not ask is told less
-	if err := g.administer(ctx, func(a sarama.ClusterAdmin) error { return a.DeleteRecords(topic, goals) }); err != nil {
+	if err := g.administer(ctx, func(a sarama.ClusterAdmin) error { return a.DeleteRecords(topic, goes.goals) }); err != nil {
 		return fmt.Errorf("trimming topic %s: %w", topic, notAllowed(err, "Delete", "topic", topic))
 	}
 	g.sayf("deleted\n%s", strings.TrimSuffix(plan, "\n"))
 	if left, err := cl.sizes(ctx, topic, leaders); err == nil {
-		if text := freedText(goals, held, sizes, left); text != "" {
+		if text := freedText(goes.goals, goes.held, sizes, left); text != "" {
 			g.sayf("%s", text)
 		}
 	}
@@ -114,20 +125,4 @@ func freedText(goals map[int32]int64, held map[int32]bounds, before, left map[in
 		return fmt.Sprintf("freed on the disk: %s; segments go whole, so one that holds later records too goes when those are trimmed or expire (--before end frees everything at once)", sizeText(freed))
 	}
 	return "freed on the disk: " + sizeText(freed)
-}
-
-// trimPlan is where each partition shall begin, and the same in words. Partitions that would lose nothing are left out.
-func trimPlan(topic string, only int32, held map[int32]bounds, at map[int32]record.Offset) (map[int32]int64, string) {
-	goals := map[int32]int64{}
-	var plan strings.Builder
-	for _, n := range slices.Sorted(maps.Keys(held)) {
-		b := held[n]
-		goal := b.within(at[n])
-		if only != -1 && n != only || goal == b.start {
-			continue
-		}
-		goals[n] = int64(goal)
-		fmt.Fprintf(&plan, "  %s partition %d: %s, offsets %d to %d\n", topic, n, plural(int(goal-b.start), "record"), b.start, goal-1)
-	}
-	return goals, plan.String()
 }
