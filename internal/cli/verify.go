@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/loghaul/loghaul/internal/ledger"
 	"github.com/loghaul/loghaul/internal/record"
@@ -16,7 +17,13 @@ import (
 )
 
 // verifyFlags are those of the command verify.
-type verifyFlags struct{ host, path, topic string }
+type verifyFlags struct {
+	host, path, topic string
+	wait              time.Duration // for a broker that goes away
+}
+
+// verifyWait is how long verify waits for a broker that goes away while it reads.
+const verifyWait = time.Minute
 
 func newVerify(g *globals) *cobra.Command {
 	var f verifyFlags
@@ -32,6 +39,7 @@ expired. Records without header pos are not judged.`,
 	fl.StringVar(&f.host, "host", "", "only files of this host; * and ? stand for anything")
 	fl.StringVar(&f.path, "path", "", "only files of this path; * and ? stand for anything but /")
 	fl.StringVar(&f.topic, "topic", "", "only files on their way to this topic")
+	f.wait = verifyWait
 	g.addOutput(cmd)
 	return cmd
 }
@@ -44,13 +52,13 @@ func (g *globals) verify(ctx context.Context, f verifyFlags) error {
 	}
 	cl := newCluster(g.kafkaConfig("loghaul-verify"))
 	defer cl.Close()
-	accounts, err := readAccounts(ctx, cl, f, g.waiting)
+	accounts, err := readAccounts(ctx, cl, f, g.waiting(f))
 	if err != nil {
 		return err
 	}
 	var files []verify.File
 	for _, topic := range slices.Sorted(maps.Keys(accounts)) {
-		found, err := g.verifyTopic(ctx, cl, topic, accounts[topic])
+		found, err := g.verifyTopic(ctx, cl, topic, f, accounts[topic])
 		if err != nil {
 			return err
 		}
@@ -72,9 +80,9 @@ func (f verifyFlags) matches(host, file string) bool {
 }
 
 // readAccounts reads the newest entry of every generation that was asked for, by topic.
-func readAccounts(ctx context.Context, cl *cluster, f verifyFlags, away func(error)) (map[string][]ledger.Entry, error) {
+func readAccounts(ctx context.Context, cl *cluster, f verifyFlags, p waits) (map[string][]ledger.Entry, error) {
 	newest := map[string][]byte{}
-	err := readAll(ctx, cl, ledger.Topic, away, func(_ int32, r *record.Record) {
+	err := readAll(ctx, cl, ledger.Topic, p, func(_ int32, r *record.Record) {
 		if delete(newest, string(r.Key)); r.Value != nil {
 			newest[string(r.Key)] = slices.Clone(r.Value)
 		}
@@ -99,14 +107,17 @@ func readAccounts(ctx context.Context, cl *cluster, f verifyFlags, away func(err
 }
 
 // verifyTopic holds the entries of one topic against its records.
-func (g *globals) verifyTopic(ctx context.Context, cl *cluster, topic string, entries []ledger.Entry) ([]verify.File, error) {
-	v := verify.NewTopic(topic, entries)
-	err := readAll(ctx, cl, topic, g.waiting, v.Take, v.Cut)
+func (g *globals) verifyTopic(ctx context.Context, cl *cluster, topic string, f verifyFlags, entries []ledger.Entry) ([]verify.File, error) {
+	v := verify.NewTopic(topic, entries, f.matches)
+	err := readAll(ctx, cl, topic, g.waiting(f), v.Take, v.Cut)
 	if errors.Is(err, errNoTopic) {
 		g.sayf("topic %s is gone, and what was sent to it cannot be judged", topic)
 		v.Gone()
 	} else if err != nil {
 		return nil, err
+	}
+	if v.Full() {
+		return nil, fmt.Errorf("the records of topic %s leave more runs of bytes apart than verify keeps in memory: ask for fewer files at a time with --host and --path", topic)
 	}
 	if n := v.Strange(); n > 0 {
 		g.sayf("%s of topic %s carry no position and are not judged", plural(int(n), "record"), topic)
@@ -114,8 +125,19 @@ func (g *globals) verifyTopic(ctx context.Context, cl *cluster, topic string, en
 	return v.Result(), nil
 }
 
+// waits is how a broker that goes away is waited for.
+type waits struct {
+	told func(error)
+	most time.Duration
+}
+
+// waiting says that a broker went away while a topic was read, and waits for a while.
+func (g *globals) waiting(f verifyFlags) waits {
+	return waits{func(err error) { g.sayf("%v; waiting for it to come back", err) }, f.wait}
+}
+
 // readAll shows every record that a topic holds now; cut is told of each partition whose oldest records are gone.
-func readAll(ctx context.Context, cl *cluster, topic string, away func(error), show func(int32, *record.Record), cut func(int32)) error {
+func readAll(ctx context.Context, cl *cluster, topic string, p waits, show func(int32, *record.Record), cut func(int32)) error {
 	leaders, err := cl.leaders(ctx, topic)
 	if err != nil {
 		return err
@@ -130,9 +152,22 @@ func readAll(ctx context.Context, cl *cluster, topic string, away func(error), s
 			cut(p)
 		}
 	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	var waiting *time.Timer // while the broker is away
 	var reader record.Reader
-	r := &reading{cluster: cl, topic: topic, want: maps.Clone(want), endless: true, away: away}
-	return r.run(ctx, func(f *fetched) error {
+	r := &reading{cluster: cl, topic: topic, want: maps.Clone(want), endless: true, away: func(err error) {
+		if p.told(err); waiting == nil {
+			waiting = time.AfterFunc(p.most, func() {
+				giveUp(fmt.Errorf("reading topic %s: no broker for %v: run verify again when it is back: %w", topic, p.most, err))
+			})
+		}
+	}}
+	err = r.run(ctx, func(f *fetched) error {
+		if waiting != nil {
+			waiting.Stop()
+			waiting = nil
+		}
 		from := r.want[f.partition].from
 		return f.committed(&reader, func(r *record.Record) error {
 			if r.Offset >= from && r.Offset < want[f.partition].to {
@@ -141,10 +176,14 @@ func readAll(ctx context.Context, cl *cluster, topic string, away func(error), s
 			return nil
 		})
 	}, func() error { return nil })
+	if waiting != nil {
+		waiting.Stop()
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
 }
-
-// waiting says that a broker went away while a topic was read.
-func (g *globals) waiting(err error) { g.sayf("%v; waiting for it to come back", err) }
 
 func verifyTable(files []verify.File) table {
 	t := table{header: []string{"PATH", "HOST", "GENERATION", "TOPIC", "READ", "ACKED", "DELIVERED", "SKIPPED", "EXPIRED", "LOST", "DOUBLED"}, empty: "no agent has told of such a file"}

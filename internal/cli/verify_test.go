@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/loghaul/loghaul/internal/kafka"
+	"github.com/loghaul/loghaul/internal/record"
 )
 
 // verified is one file as verify -o json shows it.
@@ -155,5 +159,20 @@ func TestVerifyNamesTheBytesOfAGapAndOfADouble(t *testing.T) {
 	loghaul(t, "topic", "trim", "web_log", "--before", "2", "--yes", "--brokers", h.broker).want(t, exitDone)
 	if files := h.verify(exitDone); len(files) != 1 || files[0].Expired != 8 || files[0].Delivered != 24 {
 		t.Errorf("after a trim verify finds %+v", files)
+	}
+}
+
+func TestVerifyEndsWhenTheBrokerStaysAway(t *testing.T) {
+	b := begin(t, nil, "broker", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--admin", "none", "--create-topics", "web_log:1")
+	broker := b.ready()["broker"]
+	loghaulWith(t, strings.Repeat("a line\n", 3), "produce", "web_log", "--brokers", broker).want(t, exitDone)
+	loghaul(t, "topic", "trim", "web_log", "--before", "1", "--yes", "--brokers", broker).want(t, exitDone)
+	cl := newCluster(kafka.Config{Brokers: []string{broker}})
+	defer cl.Close()
+	told, shown := 0, 0
+	err := readAll(t.Context(), cl, "web_log", waits{func(error) { told++ }, 10 * time.Millisecond},
+		func(int32, *record.Record) { shown++ }, func(int32) { b.end() }) // it is told where the records are, and goes
+	if err == nil || !strings.Contains(err.Error(), "reading topic web_log: no broker for 10ms: run verify again") || told == 0 || shown > 0 {
+		t.Errorf("told %d times that the broker is away, shown %d records, and then: %v", told, shown, err)
 	}
 }

@@ -60,7 +60,7 @@ func TestVerifyAgreesWithALookAtEveryByte(t *testing.T) {
 			at += e.Tail
 		}
 		e.Acked, e.Read = at, at
-		topic := NewTopic("t", []ledger.Entry{e})
+		topic := NewTopic("t", []ledger.Entry{e}, nil)
 		r.Shuffle(len(sent), func(i, j int) { sent[i], sent[j] = sent[j], sent[i] })
 		for _, p := range sent {
 			take(topic, 0, "h:/p", p)

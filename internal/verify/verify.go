@@ -25,8 +25,15 @@ type Topic struct {
 	keyless map[line.Generation]*seen // records without a key: anybody's
 	cut     map[int32]bool            // partitions whose oldest records are gone
 	entries []ledger.Entry
+	wanted  func(host, path string) bool
 	strange int64 // records that carry no pos
+	apart   int   // runs of bytes that are kept, over all generations
+	most    int   // of them
 }
+
+// mostApart bounds the runs of bytes that are kept: 16 bytes each. Records of one file that
+// follow each other are one run; a line that was left out on purpose begins another.
+const mostApart = 16 << 20
 
 // place is the key of a record and the generation it names.
 type place struct {
@@ -43,10 +50,14 @@ type seen struct {
 	records int64
 }
 
-// NewTopic begins to verify one topic, of which entries are the account.
-func NewTopic(name string, entries []ledger.Entry) *Topic {
-	return &Topic{name: name, keyed: map[place]*seen{}, keyless: map[line.Generation]*seen{}, cut: map[int32]bool{}, entries: entries}
+// NewTopic begins to verify one topic, of which entries are the account. Only files that
+// wanted says yes to are judged; nil: all.
+func NewTopic(name string, entries []ledger.Entry, wanted func(host, path string) bool) *Topic {
+	return &Topic{name: name, keyed: map[place]*seen{}, keyless: map[line.Generation]*seen{}, cut: map[int32]bool{}, entries: entries, wanted: wanted, most: mostApart}
 }
+
+// Full says that there was more than is kept in memory, so that there is no result.
+func (t *Topic) Full() bool { return t.apart > t.most }
 
 // Cut says that the oldest records of a partition are gone: what is missing before the
 // first that is left has expired.
@@ -73,13 +84,17 @@ func (t *Topic) Take(partition int32, r *record.Record) {
 		if err != nil {
 			break
 		}
-		t.at(r.Key, pos.Generation).take(partition, pos)
+		if s := t.at(r.Key, pos.Generation); s != nil && !t.Full() {
+			before := len(s.lines) + len(s.skipped) + len(s.doubled)
+			s.take(partition, pos)
+			t.apart += len(s.lines) + len(s.skipped) + len(s.doubled) - before
+		}
 		return
 	}
 	t.strange++
 }
 
-// at is what was seen of a generation.
+// at is what was seen of a generation, nil where nobody asked for it.
 func (t *Topic) at(key []byte, g line.Generation) *seen {
 	if key == nil {
 		if t.keyless[g] == nil {
@@ -87,9 +102,12 @@ func (t *Topic) at(key []byte, g line.Generation) *seen {
 		}
 		return t.keyless[g]
 	}
-	s := t.keyed[place{string(key), g}]
-	if s == nil {
-		s = &seen{first: map[int32]int64{}}
+	s, known := t.keyed[place{string(key), g}]
+	if !known {
+		host, path, _ := bytes.Cut(key, []byte{':'})
+		if t.wanted == nil || t.wanted(string(host), string(path)) {
+			s = &seen{first: map[int32]int64{}}
+		}
 		t.keyed[place{string(key), g}] = s
 	}
 	return s
@@ -160,6 +178,9 @@ func (t *Topic) Result() []File {
 		out = append(out, f)
 	}
 	for key, s := range keyed {
+		if s == nil {
+			continue // not asked for
+		}
 		host, path, _ := bytes.Cut([]byte(key.key), []byte{':'})
 		out = append(out, t.alone(string(host), string(path), key.generation, s))
 	}

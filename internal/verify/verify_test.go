@@ -30,14 +30,14 @@ func one(t *testing.T, topic *Topic) File {
 }
 
 func TestWhatTheTopicHasDroppedIsNoGap(t *testing.T) {
-	topic := NewTopic("t", []ledger.Entry{entry()})
+	topic := NewTopic("t", []ledger.Entry{entry()}, nil)
 	topic.Cut(0)
 	lines(topic, 0, "h:/p", 40, 100)
 	if f := one(t, topic); !f.Whole() || f.Expired != 40 || f.Delivered != 60 {
 		t.Errorf("the oldest are gone and it says %+v", f)
 	}
 
-	topic = NewTopic("t", []ledger.Entry{entry()})
+	topic = NewTopic("t", []ledger.Entry{entry()}, nil)
 	topic.Cut(0)
 	lines(topic, 0, "h:/p", 40, 60)
 	lines(topic, 0, "h:/p", 70, 100)
@@ -45,7 +45,7 @@ func TestWhatTheTopicHasDroppedIsNoGap(t *testing.T) {
 		t.Errorf("a record is missing behind the oldest and it says %+v", f)
 	}
 
-	topic = NewTopic("t", []ledger.Entry{entry()})
+	topic = NewTopic("t", []ledger.Entry{entry()}, nil)
 	topic.Cut(1) // where nothing of it ever was
 	lines(topic, 0, "h:/p", 40, 100)
 	if f := one(t, topic); f.Whole() || f.Expired != 0 {
@@ -54,7 +54,7 @@ func TestWhatTheTopicHasDroppedIsNoGap(t *testing.T) {
 }
 
 func TestLinesThatCameAfterTheAccountAreNoTrouble(t *testing.T) {
-	topic := NewTopic("t", []ledger.Entry{entry()})
+	topic := NewTopic("t", []ledger.Entry{entry()}, nil)
 	lines(topic, 0, "h:/p", 0, 100)
 	lines(topic, 0, "h:/p", 120, 150) // 100 to 120 is on its way to another partition
 	if f := one(t, topic); !f.Whole() || f.Delivered != 130 {
@@ -65,7 +65,7 @@ func TestLinesThatCameAfterTheAccountAreNoTrouble(t *testing.T) {
 func TestTheGapOfATruncationIsShownBehindTheEnd(t *testing.T) {
 	e := entry()
 	e.Lost, e.Gaps = 30, []ledger.Gap{{From: 100, To: 130, AtLeast: true}}
-	topic := NewTopic("t", []ledger.Entry{e})
+	topic := NewTopic("t", []ledger.Entry{e}, nil)
 	lines(topic, 0, "h:/p", 0, 100)
 	if f := one(t, topic); len(f.Lost) != 1 || f.Lost[0] != (Range{From: 100, To: 130, Known: true, AtLeast: true}) {
 		t.Errorf("it says %+v", f)
@@ -75,7 +75,7 @@ func TestTheGapOfATruncationIsShownBehindTheEnd(t *testing.T) {
 func TestAfterALostJournalTheBeginningIsNotJudged(t *testing.T) {
 	e := entry()
 	e.From = ledger.Unknown
-	topic := NewTopic("t", []ledger.Entry{e})
+	topic := NewTopic("t", []ledger.Entry{e}, nil)
 	lines(topic, 0, "h:/p", 30, 100)
 	if f := one(t, topic); !f.Whole() || f.Note == "" || f.Delivered != 70 || f.Skipped != 0 {
 		t.Errorf("it says %+v", f)
@@ -85,7 +85,7 @@ func TestAfterALostJournalTheBeginningIsNotJudged(t *testing.T) {
 func TestRecordsWithoutAKeyBelongToTheirGeneration(t *testing.T) {
 	e := entry()
 	e.Partition = ledger.AnyPartition
-	topic := NewTopic("t", []ledger.Entry{e})
+	topic := NewTopic("t", []ledger.Entry{e}, nil)
 	for at := line.Position(0); at < 100; at += 10 {
 		pos := line.Pos{Generation: 42, Start: at, Length: 10}
 		topic.Take(int32(at)%3, &record.Record{Headers: []record.KV{{Key: []byte(line.HeaderPos), Value: pos.Append(nil)}}})
@@ -109,7 +109,7 @@ func TestRecordsWithoutAKeyBelongToTheirGeneration(t *testing.T) {
 }
 
 func TestFilesThatNoAccountTellsOfAreJudgedByTheirRecords(t *testing.T) {
-	topic := NewTopic("t", nil)
+	topic := NewTopic("t", nil, nil)
 	lines(topic, 0, "h:/p", 50, 80)
 	lines(topic, 0, "h:/p", 90, 100)
 	topic.Take(0, &record.Record{Key: []byte("k"), Value: []byte("somebody else's")})
@@ -124,9 +124,37 @@ func TestFilesThatNoAccountTellsOfAreJudgedByTheirRecords(t *testing.T) {
 }
 
 func TestATopicThatIsGoneHasExpired(t *testing.T) {
-	topic := NewTopic("t", []ledger.Entry{entry()})
+	topic := NewTopic("t", []ledger.Entry{entry()}, nil)
 	topic.Gone()
 	if f := one(t, topic); !f.Whole() || f.Expired != 100 {
 		t.Errorf("it says %+v", f)
+	}
+}
+
+func TestMemoryForRunsThatLieApartIsBounded(t *testing.T) {
+	topic := NewTopic("t", []ledger.Entry{entry()}, nil)
+	topic.most = 3
+	lines(topic, 0, "h:/p", 0, 100) // one run, however many records
+	if topic.Full() {
+		t.Fatalf("%d runs are kept of ten records that follow each other", topic.apart)
+	}
+	for at := line.Position(200); at < 400; at += 40 {
+		take(topic, 0, "h:/p", line.Pos{Generation: 42, Start: at, Length: 10})
+	}
+	if !topic.Full() || topic.apart != 4 {
+		t.Errorf("%d runs are kept, full %t; want four and no more", topic.apart, topic.Full())
+	}
+}
+
+func TestFilesThatNobodyAskedForAreNotKept(t *testing.T) {
+	topic := NewTopic("t", []ledger.Entry{entry()}, func(host, path string) bool { return host == "h" && path == "/p" })
+	lines(topic, 0, "h:/p", 0, 100)
+	lines(topic, 0, "h:/q", 0, 100)
+	lines(topic, 0, "other:/p", 0, 100)
+	if f := one(t, topic); !f.Whole() || f.Path != "/p" {
+		t.Errorf("it says %+v", f)
+	}
+	if topic.apart != 1 {
+		t.Errorf("%d runs are kept, want that of the file that was asked for", topic.apart)
 	}
 }
