@@ -68,7 +68,7 @@ type File struct {
 
 // Set is all that the patterns match at one time. It is shared: read only.
 type Set struct {
-	Files   map[string]File   // by Path
+	Files   map[string]*File  // by Path
 	Same    map[string]string // second names of files in Files (hard links, symlinks), and their Path there
 	Refused map[string]error  // files, folders and patterns that are not followed, and why
 }
@@ -79,10 +79,10 @@ type Finder struct {
 	include []pattern
 	exclude []pattern
 
-	tree  *tree
-	files atomic.Pointer[map[string]string] // Real to Path, for hints
-	wake  chan struct{}                     // capacity 1: dirty is not empty
-	mu    struct {
+	tree *tree
+	told atomic.Pointer[told]
+	wake chan struct{} // capacity 1: dirty is not empty
+	mu   struct {
 		sync.Mutex
 		dirty map[string]bool // real folders that events spoke of
 		all   bool            // events were lost
@@ -182,13 +182,33 @@ func (f *Finder) share() time.Duration {
 	return 50
 }
 
+// told is the last Set as events are held against it.
+type told struct {
+	files map[string]*File
+	links map[string]string // Real to Path, where they differ
+}
+
 // publish makes the set known to hint.
 func (f *Finder) publish(set Set) {
-	reals := make(map[string]string, len(set.Files))
+	t := &told{files: set.Files, links: make(map[string]string)}
 	for path, file := range set.Files {
-		reals[file.Real] = path
+		if file.Real != path {
+			t.links[file.Real] = path
+		}
 	}
-	f.files.Store(&reals)
+	f.told.Store(t)
+}
+
+// of is the path of the Set that leads to the file with that real path.
+func (t *told) of(real string) (path string, ok bool) {
+	if t == nil {
+		return "", false
+	}
+	if path, ok = t.links[real]; ok {
+		return path, true
+	}
+	file := t.files[real]
+	return real, file != nil && file.Real == real
 }
 
 // hint hands on that the file with that real path has been written.
@@ -196,10 +216,8 @@ func (f *Finder) hint(real string) {
 	if f.cfg.Hint == nil {
 		return
 	}
-	if files := f.files.Load(); files != nil {
-		if path, ok := (*files)[real]; ok {
-			f.cfg.Hint(path)
-		}
+	if path, ok := f.told.Load().of(real); ok {
+		f.cfg.Hint(path)
 	}
 }
 
@@ -208,10 +226,8 @@ func (f *Finder) removed(real string) {
 	if f.cfg.Removed == nil {
 		return
 	}
-	if files := f.files.Load(); files != nil {
-		if path, ok := (*files)[real]; ok {
-			real = path
-		}
+	if path, ok := f.told.Load().of(real); ok {
+		real = path
 	}
 	f.cfg.Removed(filepath.FromSlash(real))
 }
@@ -245,7 +261,7 @@ func (f *Finder) takeDirty() map[string]bool {
 }
 
 func equal(a, b Set) bool {
-	return maps.Equal(a.Files, b.Files) && maps.Equal(a.Same, b.Same) &&
+	return maps.EqualFunc(a.Files, b.Files, func(x, y *File) bool { return *x == *y }) && maps.Equal(a.Same, b.Same) &&
 		maps.EqualFunc(a.Refused, b.Refused, func(x, y error) bool { return x.Error() == y.Error() })
 }
 

@@ -12,9 +12,7 @@ import (
 
 // entry is a name that matches.
 type entry struct {
-	path    string
-	real    string // after symlinks
-	why     string
+	File
 	link    bool        // the name is a symlink
 	listed  fs.FileMode // the type that the folder gave for it
 	key     fileKey
@@ -46,28 +44,28 @@ func (t *tree) match(path string) (why string, ok bool) {
 func (t *tree) examine(e *entry) {
 	e.err, e.gone = nil, false
 	if e.link {
-		real, err := filepath.EvalSymlinks(e.path)
+		real, err := filepath.EvalSymlinks(e.Path)
 		if err != nil {
 			e.gone, e.err = os.IsNotExist(err), err
 			return
 		}
-		e.real = filepath.ToSlash(real)
+		e.Real = filepath.ToSlash(real)
 	}
-	st, err := os.Stat(e.real)
+	st, err := os.Stat(e.Real)
 	if err != nil {
 		e.gone, e.err = os.IsNotExist(err), err
 		return
 	}
 	if !st.Mode().IsRegular() {
-		e.err = fmt.Errorf("%s is %s: only regular files are followed", e.path, kindName(st.Mode()))
+		e.err = fmt.Errorf("%s is %s: only regular files are followed", e.Path, kindName(st.Mode()))
 		return
 	}
 	e.key, e.links = keyOf(st)
-	if err := t.f.cfg.Access.Check(e.real); err != nil {
+	if err := t.f.cfg.Access.Check(e.Real); err != nil {
 		e.err = err
 		return
 	}
-	if err := readable(e.real); err != nil {
+	if err := readable(e.Real); err != nil {
 		e.err = fmt.Errorf("%w: give the agent's user the right to read it", err)
 	}
 }
@@ -89,6 +87,9 @@ func kindName(m fs.FileMode) string {
 // static looks at the one file that p names.
 func (t *tree) static(p pattern) {
 	st, err := os.Lstat(p.text)
+	for os.IsNotExist(err) && t.await(p.text) {
+		st, err = os.Lstat(p.text)
+	}
 	e := t.statics[p.text]
 	if err != nil {
 		if e != nil {
@@ -106,7 +107,7 @@ func (t *tree) static(p pattern) {
 		return
 	}
 	if e == nil {
-		e = &entry{path: p.text, why: p.text}
+		e = &entry{File: File{Path: p.text, Why: p.text}}
 		t.statics[p.text] = e
 	}
 	old := *e
@@ -122,7 +123,7 @@ func (t *tree) static(p pattern) {
 func (t *tree) attend(e *entry, wanted bool) {
 	dir := ""
 	if wanted && e.err == nil {
-		dir = path.Dir(e.real)
+		dir = path.Dir(e.Real)
 	}
 	if dir != e.watched {
 		t.watch(dir)
@@ -132,7 +133,7 @@ func (t *tree) attend(e *entry, wanted bool) {
 }
 
 func sameEntry(a, b entry) bool {
-	return a.real == b.real && a.key == b.key && a.links == b.links && a.gone == b.gone && (a.err == nil) == (b.err == nil) &&
+	return a.Real == b.Real && a.key == b.key && a.links == b.links && a.gone == b.gone && (a.err == nil) == (b.err == nil) &&
 		(a.err == nil || a.err.Error() == b.err.Error())
 }
 
@@ -178,15 +179,15 @@ func (t *tree) overflow(why string) {
 // leads over no symlink is followed, of several such the first in byte order.
 func (t *tree) set() Set {
 	n := t.files + len(t.statics)
-	s := Set{Files: make(map[string]File, n), Same: make(map[string]string), Refused: make(map[string]error)}
+	s := Set{Files: make(map[string]*File, n), Same: make(map[string]string), Refused: make(map[string]error)}
 	var rest []*entry // those that may be second names
 	add := func(e *entry) {
 		switch {
 		case e.gone:
 		case e.err != nil:
-			s.refuse(e.path, e.err)
-		case e.links <= 1 && e.path == e.real:
-			s.Files[e.path] = File{Path: e.path, Real: e.real, Why: e.why}
+			s.refuse(e.Path, e.err)
+		case e.links <= 1 && e.Path == e.Real:
+			s.Files[e.Path] = &e.File // which does not change while it is the name of a plain file
 		default:
 			rest = append(rest, e)
 		}
@@ -200,7 +201,8 @@ func (t *tree) set() Set {
 		}
 	}
 	for _, e := range t.statics {
-		add(e)
+		own := *e // what it really is may be found to be another file by the next sweep
+		add(&own)
 	}
 	for name, err := range t.refused {
 		s.refuse(name, err)
@@ -212,34 +214,34 @@ func (t *tree) set() Set {
 // addSecond adds files that have other names, each once.
 func (s *Set) addSecond(rest []*entry) {
 	slices.SortFunc(rest, func(a, b *entry) int {
-		if a, b := a.path != a.real, b.path != b.real; a != b {
+		if a, b := a.Path != a.Real, b.Path != b.Real; a != b {
 			if b {
 				return -1
 			}
 			return 1
 		}
-		return cmp.Compare(a.path, b.path)
+		return cmp.Compare(a.Path, b.Path)
 	})
 	reals, keys := make(map[string]string), make(map[fileKey]string)
 	for _, e := range rest {
-		first, ok := reals[e.real]
-		if _, plain := s.Files[e.real]; !ok && plain {
-			first, ok = e.real, true
+		first, ok := reals[e.Real]
+		if _, plain := s.Files[e.Real]; !ok && plain {
+			first, ok = e.Real, true
 		}
 		if !ok && e.links > 1 {
 			first, ok = keys[e.key]
 		}
 		if ok {
-			if first != e.path {
-				s.Same[e.path] = first
+			if first != e.Path {
+				s.Same[e.Path] = first
 			}
 			continue
 		}
-		reals[e.real] = e.path
+		reals[e.Real] = e.Path
 		if e.links > 1 {
-			keys[e.key] = e.path
+			keys[e.key] = e.Path
 		}
-		s.Files[e.path] = File{Path: e.path, Real: e.real, Why: e.why}
+		s.Files[e.Path] = &File{Path: e.Path, Real: e.Real, Why: e.Why}
 	}
 }
 

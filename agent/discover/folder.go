@@ -87,26 +87,28 @@ func (t *tree) unwatch(real string) {
 	}
 }
 
-// await watches the nearest folder above what is not there yet.
-func (t *tree) await(name string) {
+// await watches the nearest folder above what is not there yet. When it says so, that one
+// was not watched before, and what was made in it just now is not told: look again.
+func (t *tree) await(name string) (again bool) {
 	for up := filepath.Dir(name); ; up = filepath.Dir(up) {
 		real, err := filepath.EvalSymlinks(up)
 		if err != nil {
 			if up == filepath.Dir(up) {
-				return
+				return false
 			}
 			continue
 		}
 		if st, err := os.Stat(real); err != nil || !st.IsDir() {
-			return
+			return false
 		}
 		real = filepath.ToSlash(real)
-		if t.awaited[name] != real {
-			t.arrived(name)
-			t.awaited[name] = real
-			t.watch(real)
+		if t.awaited[name] == real {
+			return false
 		}
-		return
+		t.arrived(name)
+		t.awaited[name] = real
+		t.watch(real)
+		return true
 	}
 }
 

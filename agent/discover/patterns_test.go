@@ -116,3 +116,20 @@ func TestAPatternThatMatchesTooMuchIsBounded(t *testing.T) {
 		t.Errorf("%d files are followed and %v refused, once there are only 11", len(set.Files), set.Refused)
 	}
 }
+
+func TestAFolderOfMoreNamesThanAreInMemoryAtATime(t *testing.T) {
+	p := newPlace(t)
+	must(t, os.MkdirAll(p.path("log"), 0o755))
+	for i := range 2*namesAtOnce + 100 {
+		must(t, os.WriteFile(p.path("log/"+name(i)), nil, 0o644))
+	}
+	f := finder(t, Config{Include: p.patterns("log/*.log"), MaxFiles: 2*namesAtOnce + 50})
+	set := f.Once()
+	if len(set.Files) != 2*namesAtOnce+50 {
+		t.Errorf("%d files are found, the most are %d", len(set.Files), 2*namesAtOnce+50)
+	}
+	refusal(t, set, p.path("log/*.log"), "matches more than", "narrower")
+	if f = finder(t, Config{Include: p.patterns("log/*.log")}); len(f.Once().Files) != 2*namesAtOnce+100 {
+		t.Errorf("not all of a large folder is found")
+	}
+}

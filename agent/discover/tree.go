@@ -3,7 +3,9 @@ package discover
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -95,6 +97,9 @@ func (t *tree) begin(ctx context.Context, p pattern) {
 	d := t.folders[p.base]
 	if d == nil {
 		st, err := os.Stat(p.base)
+		for os.IsNotExist(err) && t.await(p.base) {
+			st, err = os.Stat(p.base)
+		}
 		if err == nil && !st.IsDir() {
 			err = fmt.Errorf("%s is not a folder", p.base)
 		}
@@ -184,19 +189,20 @@ func (t *tree) enter(d *folder, key fileKey) bool {
 // list reads the names in d, takes in what is new and drops what is gone.
 func (t *tree) list(ctx context.Context, d *folder) {
 	t.f.cfg.Events.watch(d.real, t.f) // again: it may be another folder of the same number
-	names, err := readDir(d.path)
+	files, subs := make(map[string]*entry), make(map[string]*folder)
+	err := eachName(ctx, d.path, func(e fs.DirEntry) { t.name(d, e, files, subs) })
+	if ctx.Err() != nil {
+		return
+	}
 	if err != nil {
+		if d.files == nil {
+			d.files = files
+		}
+		maps.Copy(d.files, files) // they are counted
 		t.shut(d, folderError(err))
 		return
 	}
 	t.tell(d, nil)
-	files, subs := make(map[string]*entry), make(map[string]*folder)
-	for _, e := range names {
-		if ctx.Err() != nil {
-			return
-		}
-		t.name(d, e, files, subs)
-	}
 	for name, e := range d.files {
 		switch files[name] {
 		case e:
@@ -218,14 +224,32 @@ func (t *tree) list(ctx context.Context, d *folder) {
 	}
 }
 
-// readDir is os.ReadDir without the sorting.
-func readDir(name string) ([]fs.DirEntry, error) {
-	f, err := os.Open(name)
+// namesAtOnce is how many names of a folder are in memory at a time.
+const namesAtOnce = 1024
+
+// eachName calls f for every name in a folder, in no order. A folder may hold a million of
+// which few are followed.
+func eachName(ctx context.Context, name string, f func(fs.DirEntry)) error {
+	dir, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer f.Close()
-	return f.ReadDir(-1)
+	defer dir.Close()
+	for {
+		names, err := dir.ReadDir(namesAtOnce)
+		for _, e := range names {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			f(e)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // name takes in one name of d.
@@ -258,10 +282,13 @@ func (t *tree) name(d *folder, e fs.DirEntry, files map[string]*entry, subs map[
 		}
 		t.files++
 	}
-	n := &entry{path: name, why: why, link: link, listed: e.Type(), real: path.Join(d.real, e.Name())}
+	n := &entry{File: File{Path: name, Real: name, Why: why}, link: link, listed: e.Type()}
+	if d.real != d.path { // else there is one string for both: with very many files they are most of what is remembered
+		n.Real = path.Join(d.real, e.Name())
+	}
 	t.examine(n)
 	t.attend(n, link)
-	files[e.Name()] = n
+	files[name[len(name)-len(e.Name()):]] = n
 	t.changed = t.changed || old == nil || !sameEntry(*old, *n)
 }
 
