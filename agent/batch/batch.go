@@ -164,9 +164,8 @@ const recordRoom = 24
 // pos is the headers of the next record, which spans length bytes from s.End: labels
 // and pos. It is valid until the next call.
 func (s *Source) pos(length int64) []byte {
-	h := strconv.AppendInt(s.head, int64(s.End), 10)
-	h = append(h, '+')
-	h = strconv.AppendInt(h, length, 10)
+	h := append(s.head, s.start.to(int64(s.End))...)
+	h = appendLength(append(h, '+'), length)
 	if s.Carry > 0 {
 		h = strconv.AppendInt(append(h, '-'), s.Carry, 10)
 	}
@@ -204,3 +203,15 @@ func (b *Batch) Seal(dst []byte, p record.Producer, now time.Time) ([]byte, erro
 	ms := now.UnixMilli()
 	return b.builder.Seal(dst, p, b.Framer.Codec, ms, ms)
 }
+
+// Trade is Seal for a batch that is sent: where nothing is compressed the lines are not
+// copied either, but buf is kept for the lines that come after Reset, and the batch is the
+// buffer that they were gathered in. Until Reset another Trade, given what the last one
+// answered, seals the same batch anew, and Untrade answers a buffer that is free again.
+func (b *Batch) Trade(buf []byte, p record.Producer, now time.Time) ([]byte, error) {
+	ms := now.UnixMilli()
+	return b.builder.Trade(buf, p, b.Framer.Codec, ms, ms)
+}
+
+// Untrade ends a Trade whose batch is not sent.
+func (b *Batch) Untrade(sealed []byte) []byte { return b.builder.Untrade(sealed) }

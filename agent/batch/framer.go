@@ -126,7 +126,8 @@ type Source struct {
 	gen    line.Generation
 	head   []byte // labels and the beginning of header pos; room for its end
 	fixed  int    // where the length of pos stands in head
-	gap    bool   // the next record begins a range of its own
+	start  counter
+	gap    bool // the next record begins a range of its own
 }
 
 // Source begins at position at of a generation, with carry bytes skipped just before
