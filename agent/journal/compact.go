@@ -87,7 +87,7 @@ func (j *Journal) remove(name string, err error) error {
 // dropOld forgets generations that are acknowledged and were not seen for Keep, and
 // input values that nobody frames by and no batch in doubt was framed by.
 func (j *Journal) dropOld() {
-	limit := day(j.cfg.Now()) - int32(j.cfg.Keep/(24*time.Hour))
+	limit := j.today() - int32(j.cfg.Keep/(24*time.Hour))
 	busy, used := map[Ref]bool{}, map[InputRef]bool{}
 	for _, e := range j.mu.open {
 		used[e.Input] = true

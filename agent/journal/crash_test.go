@@ -194,7 +194,7 @@ func TestANewerVersionIsRefusedByItsNumber(t *testing.T) {
 	}
 }
 
-func TestAnotherClusterIsRefusedWhileInDoubt(t *testing.T) {
+func TestRule9_AnotherClusterIsRefusedWhileInDoubt(t *testing.T) {
 	j := open(t, t.TempDir())
 	if err := j.Bind("A", 9); err != nil {
 		t.Fatal(err)

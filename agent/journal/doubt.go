@@ -15,6 +15,12 @@ type Doubt struct {
 	// may have been lost: what was written to a file before Born may be stored.
 	New  bool
 	Born time.Time
+	// Since is when the journal last began a batch; the zero time: it never did. What it
+	// does not know was sent after that.
+	Since time.Time
+	// Behind says that batches may have been sent which the journal does not know: it lost
+	// its end, or it was put back.
+	Behind bool
 	// Moved says that the journal was written elsewhere: another copy of it may have
 	// gone on under the same producer id.
 	Moved bool
@@ -81,14 +87,29 @@ func (d *doubt) snapshot(b []byte) []byte {
 func (j *Journal) Doubted(topic string) (d Doubt, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	m := j.mu.meta
-	if m.born > 0 && !j.mu.doubt.asked[topic] {
-		return Doubt{Why: "the topic was never asked what it has of this host", New: true, Born: time.UnixMilli(m.born), Moved: j.mu.doubt.moved}, true
+	d = Doubt{Why: j.mu.doubt.why, Moved: j.mu.doubt.moved, Since: j.mu.lastBegun(), Behind: j.mu.doubt.why != ""}
+	if m := j.mu.meta; m.born > 0 && !j.mu.doubt.asked[topic] {
+		if d.New, d.Born = true, time.UnixMilli(m.born); d.Why != "" {
+			d.Born = j.cfg.Now() // it may have asked the topic, and sent to it, in a life that it does not know
+		} else {
+			d.Why = "the topic was never asked what it has of this host"
+		}
+		return d, true
 	}
-	if j.mu.doubt.why != "" && !j.mu.doubt.trusted[topic] {
-		return Doubt{Why: j.mu.doubt.why, Moved: j.mu.doubt.moved}, true
+	if d.Why != "" && !j.mu.doubt.trusted[topic] {
+		return d, true
 	}
 	return Doubt{}, false
+}
+
+// lastBegun is when the last batch was begun, wherever it went.
+func (s *state) lastBegun() (last time.Time) {
+	for _, st := range s.parts {
+		if st.Begun.After(last) {
+			last = st.Begun
+		}
+	}
+	return last
 }
 
 // Trust writes down that all a topic has of this host has been taken over.

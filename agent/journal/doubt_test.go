@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/loghaul/loghaul/internal/disk/crashdisk"
 	"github.com/loghaul/loghaul/internal/line"
+	"github.com/loghaul/loghaul/internal/record"
 )
 
 // doubted wants the topic to be doubted for a reason that holds word; "": not at all.
@@ -189,6 +191,58 @@ func TestAnOlderVersionIsReadAndWrittenAnew(t *testing.T) {
 	doubted(t, j, web.Topic, "") // an older version asked nobody, and lost nothing
 	if j.mu.number != 2 {
 		t.Errorf("file %d is written to, want a new one whose header says what may stand in it", j.mu.number)
+	}
+}
+
+// A journal of version 1 wrote down the highest offset only: an open batch may lie below.
+func TestAnOlderVersionWithOpenBatchesHasNoFloor(t *testing.T) {
+	dir := t.TempDir()
+	e := &Entry{Seq: 1, Partition: web, Producer: record.Producer{ID: 9, Epoch: 2, Sequence: 20}, Count: 10, Begun: time.UnixMilli(1)}
+	b := appendFrame(nil, kindHeader, func(b []byte) []byte {
+		return putInt(putString(putString(putString(putUint(b, 1), "me"), bootID()), "A"), 9)
+	})
+	b = appendFrame(b, kindBegin, e.appendWhole)
+	b = appendFrame(b, kindPartition, func(b []byte) []byte {
+		b = append(putInt(putString(b, web.Topic), int64(web.Number)), make([]byte, 16)...)
+		return putInt(putInt(putInt(putInt(putInt(b, 9), 2), 40), 39), 0)
+	})
+	b = appendFrame(b, kindEnd, func(b []byte) []byte { return putUint(putUint(putUint(b, 1), 1), 1) })
+	if err := os.WriteFile(dir+"/journal-00000001.log", b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j := open(t, dir)
+	if st, ok := j.Partition(web); !ok || st.Floor != -1 || st.Offset != 39 {
+		t.Errorf("partition %+v, want no floor", st)
+	}
+}
+
+// A journal that was put back may have asked a topic, and sent to it, in the life that it
+// does not know: nothing that is there now is too young to have been sent.
+func TestARestoredJournalAsksANewTopicUpToNow(t *testing.T) {
+	dir, began := t.TempDir(), time.Now().Add(-48*time.Hour)
+	where := "there"
+	cfg := Config{Dir: dir, Now: func() time.Time { return began }, place: func(string) string { return where }}
+	j, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, _ := j.Doubted("other"); !d.New || d.Born.After(began) {
+		t.Errorf("a new journal: %+v, want born at %s", d, began)
+	}
+	j.Close()
+	cfg.Now = time.Now
+	cfg.place = func(name string) string {
+		if name == dir {
+			return where
+		}
+		return "another file"
+	}
+	if j, err = Open(cfg); err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if d, ok := j.Doubted("other"); !ok || !d.New || time.Since(d.Born) > time.Hour {
+		t.Errorf("a restored journal: %+v, want all files looked for", d)
 	}
 }
 

@@ -92,13 +92,14 @@ type Generation struct {
 	Begun      line.Position // everything before it was begun
 	Carry      int64         // bytes just before Begun that were skipped on purpose
 	Lost       int64         // bytes that were begun and then were nowhere to be found
-	Seen       int32         // the day (since 1970) on which it was last seen
+	Seen       int32         // the day on which it was last seen, as Journal.today counts
 	Gaps       []Gap         // of Lost, the first of them by their place
 	From       line.Position // where reading began; Unknown: an earlier journal knew
 	Skips      Skips         // left out on purpose of what is acknowledged
 	Doubles    int64         // records that were sent again without proof that they were missing
 	ahead      spans         // acknowledged above Position
 	account    account
+	older      Ref // the one taken up before it with the same path, 0: none
 }
 
 // Acknowledged says whether nothing of the generation is in doubt.

@@ -83,3 +83,35 @@ func TestGenerationsLongGoneAreForgotten(t *testing.T) {
 		}
 	}
 }
+
+// An agent that was down for a year, or whose clock says so, has looked for no file
+// meanwhile: it knows them all.
+func TestAClockThatJumpsForgetsNothing(t *testing.T) {
+	cfg := Config{Dir: t.TempDir(), Now: clockAt(100)}
+	j := openWith(t, cfg)
+	g := register(t, j, 1)
+	for _, at := range []int{500, 50, 900} {
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Now = clockAt(at)
+		j = openWith(t, cfg)
+		register(t, j, at)
+		j.mu.Lock()
+		err := j.compact()
+		j.mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := j.Get(g.Ref); !ok {
+			t.Fatalf("on day %d a file of day 100 was forgotten, though nobody has looked for it since", at)
+		}
+	}
+	j.cfg.Now = clockAt(940) // in which an agent ran
+	j.mu.Lock()
+	err := j.compact()
+	j.mu.Unlock()
+	if _, ok := j.Get(g.Ref); ok || err != nil {
+		t.Errorf("a generation not seen for 40 days is still there (%v)", err)
+	}
+}

@@ -73,7 +73,8 @@ func (c Config) withDefaults() Config {
 // Journal is the agent's memory. It is safe for concurrent use; one process holds
 // it at a time, which the lock on the agent's folder sees to.
 type Journal struct {
-	cfg Config
+	cfg     Config
+	syncing chan struct{} // holds one token; who has it syncs, and is taken before mu
 
 	// mu orders what is written with what is known, so that both agree.
 	mu struct {
@@ -87,6 +88,8 @@ type Journal struct {
 		suspect bool   // an fsync has failed: what the file holds after a power cut is not known
 		pending []byte // frames that a full disk did not take: facts, not intents
 		closed  bool
+		opened  time.Time
+		day     int32  // that counted when it was opened
 		why     string // this process was told to doubt the journal; "": it was not
 		scratch []byte
 	}
@@ -116,6 +119,9 @@ func (j *Journal) Run(ctx context.Context) error {
 
 // Sync makes everything written so far survive a power cut.
 func (j *Journal) Sync() error {
+	// One at a time: what another one is syncing is not on the disk before that is done.
+	<-j.syncing
+	defer func() { j.syncing <- struct{}{} }()
 	j.mu.Lock()
 	flushErr := j.flushPending()
 	file, number, dirty := j.mu.file, j.mu.number, j.mu.dirty

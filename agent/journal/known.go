@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/loghaul/loghaul/internal/line"
 	"github.com/loghaul/loghaul/internal/record"
@@ -17,7 +16,7 @@ import (
 func (j *Journal) Register(g Generation) (Generation, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	g.Seen = day(j.cfg.Now())
+	g.Seen = j.today()
 	ref, known := j.mu.byKey[genKey{g.Topic, g.ID}]
 	if known {
 		have := j.mu.gens[ref]
@@ -50,7 +49,19 @@ const sawEvery = 7 // days
 func (j *Journal) Saw(topic string, id ID) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	g, today := j.mu.gens[j.mu.byKey[genKey{topic, id}]], day(j.cfg.Now())
+	j.saw(j.mu.byKey[genKey{topic, id}])
+}
+
+// SawRef is Saw for who knows the generation's short name.
+func (j *Journal) SawRef(ref Ref) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.saw(ref)
+}
+
+// saw is Saw; mu is held.
+func (j *Journal) saw(ref Ref) {
+	g, today := j.mu.gens[ref], j.today()
 	if g == nil || today-g.Seen < sawEvery {
 		return
 	}
@@ -249,5 +260,3 @@ func (j *Journal) Cluster() string {
 	defer j.mu.Unlock()
 	return j.mu.meta.cluster
 }
-
-func day(t time.Time) int32 { return int32(t.Unix() / 86400) }

@@ -39,7 +39,8 @@ func (e *DamageError) Unwrap() error { return e.Err }
 // not even the snapshot can be read, Open refuses with a *DamageError rather than send
 // everything again.
 func Open(cfg Config) (*Journal, error) {
-	j := &Journal{cfg: cfg.withDefaults()}
+	j := &Journal{cfg: cfg.withDefaults(), syncing: make(chan struct{}, 1)}
+	j.syncing <- struct{}{}
 	j.mu.state = newState()
 	if err := disk.MkdirAll(j.cfg.Disk, cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the journal's folder: %w", err)
@@ -59,6 +60,7 @@ func Open(cfg Config) (*Journal, error) {
 		j.cfg.Disk.Remove(j.path(n)) // its successor is complete, so it is of no use
 	}
 	j.here()
+	j.today()
 	if j.mu.old {
 		// Frames that an older version does not know stand behind a header that says so.
 		return j, j.compact()

@@ -40,6 +40,8 @@ type state struct {
 	gens   map[Ref]*Generation
 	byKey  map[genKey]Ref
 	byName map[nameKey]Ref
+	byPath map[string]Ref    // the latest taken up of a first path; the others hang on it by older
+	topics map[string]string // each topic's name, once
 	parts  map[Partition]*PartitionState
 	open   map[Seq]*Entry
 	in     map[InputRef]*Input
@@ -56,7 +58,7 @@ type state struct {
 
 func newState() state {
 	return state{
-		meta: meta{producer: -1}, gens: map[Ref]*Generation{}, byKey: map[genKey]Ref{}, byName: map[nameKey]Ref{},
+		meta: meta{producer: -1}, gens: map[Ref]*Generation{}, byKey: map[genKey]Ref{}, byName: map[nameKey]Ref{}, byPath: map[string]Ref{},
 		parts: map[Partition]*PartitionState{}, open: map[Seq]*Entry{}, in: map[InputRef]*Input{}, doubt: newDoubt(),
 	}
 }
@@ -146,6 +148,7 @@ func (s *state) setMeta(m meta) {
 
 func (s *state) putGeneration(g *Generation) {
 	g.account.changed = true
+	s.thread(g)
 	s.gens[g.Ref] = g
 	s.byKey[genKey{g.Topic, g.ID}] = g.Ref
 	s.byName[nameKey{g.Topic, g.Name}] = g.Ref
@@ -158,6 +161,8 @@ func (s *state) readPartition(p *parser) {
 	st.Begun, st.Floor = p.time(), st.Offset
 	if len(p.b) > 0 { // since version 2
 		st.Floor = record.Offset(p.int())
+	} else if s.anyOpen(at) {
+		st.Floor = -1 // one of them may lie below
 	}
 	if !p.bad {
 		s.parts[at] = st
@@ -249,6 +254,16 @@ func (s *state) olderOpen(e *Entry) bool {
 	return false
 }
 
+// anyOpen says whether a batch in a partition is not acknowledged.
+func (s *state) anyOpen(at Partition) bool {
+	for _, e := range s.open {
+		if e.Partition == at {
+			return true
+		}
+	}
+	return false
+}
+
 // acknowledge unites the acknowledged bytes and moves the low watermark.
 func (g *Generation) acknowledge(x span) {
 	g.ahead = g.ahead.add(x.from, x.to)
@@ -332,6 +347,7 @@ func (s *state) forget(ref Ref) {
 		s.forgotten = append(s.forgotten, Generation{Topic: g.Topic, Name: g.Name, Path: g.Path})
 		delete(s.byKey, genKey{g.Topic, g.ID})
 		delete(s.byName, nameKey{g.Topic, g.Name})
+		s.unthread(g)
 		delete(s.gens, ref)
 	}
 }
