@@ -73,6 +73,7 @@ func (p *Partition) giveUp() {
 	p.mu.Unlock()
 	for _, f := range gone {
 		p.c.cfg.Journal.Lost(f.Entry.Seq, f.Entry.Bytes())
+		p.c.cfg.Abandoned(f.Entry)
 		if f.Done != nil {
 			f.Done()
 		}

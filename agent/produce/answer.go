@@ -18,6 +18,9 @@ func (p *Partition) answered(f *flight, a answer) {
 	v := judge(a.code)
 	acknowledged, held := false, !p.mu.firm
 	switch {
+	case v == stored && !f.again && a.code != 0:
+		p.mu.fenced = true
+		p.stop(fmt.Errorf("%s-%d says that it has a batch which was never sent before: its sequence had been used: %w", p.at.Topic, p.at.Number, kerr.ErrorForCode(a.code)), fenced)
 	case v == stored && a.base >= 0 && a.base <= p.mu.highest && !f.again:
 		// A new batch cannot lie below an old one: the broker took it for another
 		// that used its sequence before, and did not store it.

@@ -133,6 +133,9 @@ func (c *Client) InFlight() int {
 // were missing.
 func (c *Client) PossibleDoubles() int64 { return c.doubles.Load() }
 
+// MayDouble counts records of which it turned out elsewhere that they may be sent again.
+func (c *Client) MayDouble(records int64) { c.doubles.Add(records) }
+
 // Retries counts the times that sending to a partition was stopped and begun anew.
 func (c *Client) Retries() int64 { return c.retries.Load() }
 

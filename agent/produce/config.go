@@ -40,6 +40,9 @@ type Config struct {
 	// Doubled is told of each batch that is sent again without proof that it is missing.
 	// It must not block. Default: nobody.
 	Doubled func(e *journal.Entry)
+	// Abandoned is told of each batch that is given up as Abandon asked. It must not
+	// block. Default: nobody.
+	Abandoned func(e *journal.Entry)
 	// Logger gets one line a trouble. Default: none.
 	Logger *slog.Logger
 }
@@ -106,6 +109,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Doubled == nil {
 		c.Doubled = func(*journal.Entry) {}
+	}
+	if c.Abandoned == nil {
+		c.Abandoned = func(*journal.Entry) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -97,7 +97,7 @@ func (p *Partition) replicated(ctx context.Context, l *link, f *flight) (base re
 		from = max(from, p.mu.lookedTo) // what lies below was read by an earlier try
 	}
 	p.mu.Unlock()
-	reached, err := log.each(ctx, from, end, func(h record.Header, _ []byte) error {
+	reached, all, err := log.each(ctx, from, end, func(h record.Header, _ []byte) error {
 		if match([]*flight{f}, h) != nil {
 			base, seen = h.BaseOffset, true
 			return errSeen
@@ -112,7 +112,7 @@ func (p *Partition) replicated(ctx context.Context, l *link, f *flight) (base re
 	p.mu.Lock()
 	p.mu.lookedFor, p.mu.lookedTo = f, reached
 	p.mu.Unlock()
-	if p.waitsForReplicas(whole && reached >= end) {
+	if p.waitsForReplicas(whole && all) {
 		return -1, false, errors.New("its replicas do not have it yet")
 	}
 	return -1, false, nil

@@ -72,11 +72,11 @@ func (s *sender) open(n int32) *Partition {
 	}
 	st, _ := s.j.Partition(at)
 	doubt, _ := s.j.Doubted(at.Topic)
-	return s.c.Open(ctx, Opening{At: at, Topic: topic.ID, State: st, Doubt: s.j.InDoubt()[at], Moved: doubt.Moved})
+	return s.c.Open(ctx, Opening{At: at, Topic: topic.ID, State: st, Doubt: s.j.InDoubt()[at], Moved: doubt.Moved, Behind: s.j.Doubt() != ""})
 }
 
 func (s *sender) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	s.t.Cleanup(cancel)
 	return ctx
 }

@@ -52,11 +52,11 @@ func TestRule4_ABrokerThatForgetsUsWhileReplicasAreBehindDoublesNothing(t *testi
 				st.Last[len(st.Last)-1].When = time.Now().Add(-24 * time.Hour).UnixMilli()
 			}
 			l.Behind = 10
-			b.Asked = func(producetest.Partition) {
-				if forget(b); asked > 0 {
+			b.Asked = func(producetest.Partition) { forget(b) }
+			b.Ended = func(producetest.Partition) {
+				if asked++; asked > 4 {
 					l.Behind = 0
 				}
-				asked++
 			}
 		})
 		s := newSender(t, b, dir, &fakeFramer{})

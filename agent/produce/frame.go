@@ -17,6 +17,8 @@ import (
 // request is the same; acks -1 means all.
 const (
 	keyProduce   = 0
+	keyEpochs    = 23 // OffsetForLeaderEpoch
+	keyDescribe  = 61 // DescribeProducers
 	produceLeast = 7
 	produceMost  = 8
 	acksAll      = -1

@@ -192,10 +192,12 @@ func (l *link) connect(ctx context.Context) (*wire, error) {
 	return conn, nil
 }
 
-// wire is a connection, and the version of Produce that is spoken over it.
+// wire is a connection, the version of Produce that is spoken over it, and whether the
+// broker says what it has of a producer.
 type wire struct {
 	*kafka.Conn
-	version int16
+	version   int16
+	describes bool
 }
 
 // meet dials and asks which Produce the broker knows: from v8 on its refusals come with
@@ -205,18 +207,27 @@ func (l *link) meet(ctx context.Context) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := conn.Call(ctx, kmsg.NewPtrApiVersionsRequest()) // v0
+	knows, err := versions(ctx, conn)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	w := &wire{conn, produceLeast}
-	for _, k := range resp.(*kmsg.ApiVersionsResponse).ApiKeys {
-		if k.ApiKey == keyProduce {
-			w.version = max(produceLeast, min(produceMost, k.MaxVersion))
-		}
+	_, describes := knows[keyDescribe]
+	return &wire{conn, max(produceLeast, min(produceMost, knows[keyProduce])), describes}, nil
+}
+
+// versions are the requests that a broker knows, each with its newest version: it hangs up
+// on all others.
+func versions(ctx context.Context, conn *kafka.Conn) (map[int16]int16, error) {
+	resp, err := conn.Call(ctx, kmsg.NewPtrApiVersionsRequest()) // v0
+	if err != nil {
+		return nil, err
 	}
-	return w, nil
+	knows := map[int16]int16{}
+	for _, k := range resp.(*kmsg.ApiVersionsResponse).ApiKeys {
+		knows[k.ApiKey] = k.MaxVersion
+	}
+	return knows, nil
 }
 
 // close ends the connection; whoever waits for an answer on it is told.

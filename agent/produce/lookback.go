@@ -22,6 +22,7 @@ type evidence struct {
 	stored map[*flight]record.Offset // base offsets
 	whole  bool                      // nothing of ours lies where it was not looked
 	last   bool                      // the batch that the leader named last was seen, or is known
+	taken  int64                     // records that were taken over, of those beyond what was ever begun
 }
 
 // beyond says whether the leader has more of us than was ever begun: the journal is
@@ -31,6 +32,18 @@ func beyond(k knowledge, next record.Producer) bool {
 		return k.found && k.epoch > next.Epoch
 	}
 	return !after(next.Sequence, k.last)
+}
+
+// unknown is how many records the leader has of us beyond what was ever begun, as far as
+// it says.
+func (k knowledge) unknown(next record.Producer) int64 {
+	switch {
+	case !beyond(k, next):
+		return 0
+	case k.epoch != next.Epoch:
+		return int64(k.last) + 1
+	}
+	return (int64(k.last)-int64(next.Sequence))&0x7fffffff + 1
 }
 
 // names says whether the batch that the leader named last is one that is open, or none
@@ -59,7 +72,7 @@ func (p *Partition) lookBack(ctx context.Context, l *link, k knowledge, flights 
 	moved, goesOn := p.mu.moved, p.mu.next
 	p.mu.Unlock()
 	e := evidence{stored: map[*flight]record.Offset{}, whole: whole, last: !k.names(flights, goesOn)}
-	reached, err := log.each(ctx, from, end, func(h record.Header, batch []byte) error {
+	_, all, err := log.each(ctx, from, end, func(h record.Header, batch []byte) error {
 		ours := h.ProducerID == next.ID
 		if ours && h.ProducerEpoch == k.epoch && h.LastSequence() == k.last {
 			e.last = true
@@ -71,12 +84,15 @@ func (p *Partition) lookBack(ctx context.Context, l *link, k knowledge, flights 
 		if !ours && !moved || h.Control() {
 			return nil
 		}
+		if ours && h.ProducerEpoch == k.epoch && (k.epoch != goesOn.Epoch || !after(goesOn.Sequence, h.BaseSequence)) {
+			e.taken += int64(h.Count)
+		}
 		// In a later life of a journal that was copied, the id may have been another.
 		doubles, err := p.c.cfg.Framer.Found(p.at, batch, ours)
 		p.c.doubles.Add(doubles)
 		return err
 	})
-	e.whole = e.whole && reached >= end
+	e.whole = e.whole && all
 	return e, err
 }
 
@@ -84,7 +100,7 @@ func (p *Partition) lookBack(ctx context.Context, l *link, k knowledge, flights 
 // the log does not reach back so far any more.
 func (p *Partition) unknown(ctx context.Context, log logReader, flights []*flight) (from, end record.Offset, whole bool, err error) {
 	p.mu.Lock()
-	floor := p.mu.floor
+	floor, since := p.mu.floor, p.mu.since
 	p.mu.Unlock()
 	start, end, err := log.bounds(ctx)
 	if err != nil {
@@ -93,10 +109,13 @@ func (p *Partition) unknown(ctx context.Context, log logReader, flights []*fligh
 	if floor >= 0 && floor < end { // else the log has lost its end, and the floor means nothing
 		return max(start, floor+1), end, start <= floor+1, nil
 	}
-	if len(flights) == 0 {
+	if len(flights) > 0 {
+		since = flights[0].first
+	}
+	if since.IsZero() {
 		return start, end, start == 0, nil
 	}
-	from, err = log.since(ctx, flights[0].first.Add(-clocksApart), end)
+	from, err = log.since(ctx, since.Add(-clocksApart), end)
 	from = max(from, start)
 	return from, end, from > start || start == 0, err
 }
@@ -113,19 +132,21 @@ func match(flights []*flight, h record.Header) *flight {
 	return flights[i]
 }
 
-// prove settles by the log itself what the leader's answer leaves open. It answers
-// whether it is proven that what is left in the flights is not stored; ok is false when
+// proves says whether what the log does not show is not stored.
+func (e evidence) proves() bool { return e.whole && e.last }
+
+// prove settles by the log itself what the leader's answer leaves open; ok is false when
 // the log may not be read.
-func (p *Partition) prove(ctx context.Context, l *link, k knowledge, flights []*flight, next record.Producer) (proven, ok bool, err error) {
-	e, err := p.lookBack(ctx, l, k, flights, next)
+func (p *Partition) prove(ctx context.Context, l *link, k knowledge, flights []*flight, next record.Producer) (e evidence, ok bool, err error) {
+	e, err = p.lookBack(ctx, l, k, flights, next)
 	switch {
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
-		return false, false, nil
+		return evidence{}, false, nil
 	case err != nil:
-		return false, false, fmt.Errorf("looking for our batches in %s-%d: %w", p.at.Topic, p.at.Number, err)
+		return e, false, fmt.Errorf("looking for our batches in %s-%d: %w", p.at.Topic, p.at.Number, err)
 	}
 	if !e.last && p.waitsForReplicas(e.whole) {
-		return false, false, fmt.Errorf("waiting until the replicas of %s-%d have what its leader has of us", p.at.Topic, p.at.Number)
+		return e, false, fmt.Errorf("waiting until the replicas of %s-%d have what its leader has of us", p.at.Topic, p.at.Number)
 	}
 	for _, f := range flights {
 		base, there := e.stored[f]
@@ -140,7 +161,7 @@ func (p *Partition) prove(ctx context.Context, l *link, k knowledge, flights []*
 	p.mu.Lock()
 	p.mu.looked, p.mu.moved = 0, false
 	p.mu.Unlock()
-	return e.whole && e.last, true, nil
+	return e, true, nil
 }
 
 // A batch that the leader names and that cannot be read is looked for so often, and for

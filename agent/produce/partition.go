@@ -28,6 +28,7 @@ type flight struct {
 	again   bool // it was sent more than once
 	alone   bool // of an earlier life: sent by itself during recovery
 	large   bool // refused as too large
+	doubted bool // counted as possibly doubled before it was sent again
 	first   time.Time
 }
 
@@ -60,6 +61,9 @@ type Partition struct {
 		highest     record.Offset   // the highest acknowledged offset of this id and epoch
 		floor       record.Offset   // what the journal may not know of ours lies above it; -1: anywhere
 		moved       bool            // the journal was copied: others may have sent for us under another id
+		behind      bool            // the journal may be older than the log: sequences that it takes for free may be used
+		readBack    bool            // and what it does not know was found already
+		since       time.Time       // from when on, where the floor does not say it; zero: ever
 		looked      int             // times that the log was read in vain, and since when
 		lookedSince time.Time
 		lookedFor   *flight                   // the batch that it was read for,
@@ -80,6 +84,12 @@ type Opening struct {
 	Doubt []*journal.Entry
 	// Moved says that another copy of the journal may have gone on.
 	Moved bool
+	// Behind says that the journal may be older than what was sent. ReadBack says that
+	// what it did not know was found without us.
+	Behind, ReadBack bool
+	// Since is from when on there may be batches that the journal does not know, where
+	// it knows nothing of the partition; the zero time: ever.
+	Since time.Time
 }
 
 // Open takes up a partition. What an earlier life left in doubt is settled before
@@ -112,7 +122,8 @@ func (c *Client) newPartition(o Opening) *Partition {
 	if known && used {
 		id = st.Producer.ID // which this partition may have taken for itself
 	}
-	p.mu.id, p.mu.moved = id, o.Moved && known
+	p.mu.id, p.mu.moved, p.mu.since = id, o.Moved, o.Since
+	p.mu.behind, p.mu.readBack = o.Behind && used, o.ReadBack
 	p.mu.topicID, p.mu.next, p.mu.highest, p.mu.floor = st.TopicID, st.Producer, st.Offset, st.Floor
 	if len(o.Doubt) == 0 && (!known || st.TopicID != o.Topic) {
 		// Nothing of us is in this topic: begin at 0.
@@ -123,7 +134,7 @@ func (c *Client) newPartition(o Opening) *Partition {
 		p.mu.topicID, p.mu.highest, p.mu.floor = o.Topic, -1, -1
 		known = false
 	}
-	p.mu.unsure = len(o.Doubt) > 0 || used || known
+	p.mu.unsure = len(o.Doubt) > 0 || used || known || o.Moved
 	p.mu.open = !p.mu.unsure
 	for _, e := range o.Doubt {
 		p.mu.flights = append(p.mu.flights, &flight{Batch: Batch{Entry: e}, touched: true, alone: true, first: e.Begun})

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/loghaul/loghaul/agent/journal"
-	"github.com/loghaul/loghaul/internal/kafka"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -43,35 +43,31 @@ func (p *Partition) reconcile(ctx context.Context, l *link, isFenced bool) error
 	p.mu.Unlock()
 	anew := own != topic.ID
 	if isFenced && !anew {
-		return p.renew()
+		return p.renew(true)
 	}
 	if len(flights) > 0 {
 		next = flights[0].Entry.Producer
 	}
-	k, err := p.ask(ctx, conn.Conn, next.ID)
+	k, err := p.ask(ctx, conn, next.ID)
 	if err != nil {
 		return err
 	}
 	if !k.asked {
-		if err := p.withoutAnswer(flights); err != nil {
-			return err
-		}
-		if err := p.resend(ctx, conn); err != nil {
-			return err
-		}
-		p.adoptID()
-		return nil
+		return p.withoutAnswer(ctx, l, conn, flights, next)
 	}
 	if anew {
 		// Another topic of the same name: what it covers it has, the rest it has not.
 		p.c.log.Warn("the topic was made anew; what waits goes to the new one", "topic", p.at.Topic)
 		p.mu.Lock()
-		p.mu.topicID, p.mu.highest, p.mu.floor, p.mu.moved = topic.ID, -1, -1, false
+		p.mu.topicID, p.mu.highest, p.mu.floor, p.mu.moved, p.mu.behind = topic.ID, -1, -1, false, false
 		p.mu.Unlock()
 	}
 	if err := p.settleDoubts(ctx, l, conn, k, next, flights, anew); err != nil {
 		return err
 	}
+	p.mu.Lock()
+	p.mu.behind = false // what is there is known, and the place in the sequence is free
+	p.mu.Unlock()
 	if err := p.resend(ctx, conn); err != nil {
 		return err
 	}
@@ -84,19 +80,22 @@ func (p *Partition) reconcile(ctx context.Context, l *link, isFenced bool) error
 func (p *Partition) settleDoubts(ctx context.Context, l *link, conn *wire, k knowledge, next record.Producer, flights []*flight, anew bool) error {
 	p.mu.Lock()
 	refused, moved, end := p.mu.refused, p.mu.moved, p.mu.next
+	forgotten := p.mu.behind && !p.mu.readBack && !k.found // more than the journal knows, perhaps
 	p.mu.Unlock()
 	covered, proven := compare(k, next, flights)
+	unknown := k.unknown(end)
 	proven = proven || anew
 	if refused >= confirmTries {
 		covered, proven = 0, false // it says that it has it, and refuses to confirm it
 	}
-	if !anew && (!proven || moved || beyond(k, end)) {
-		byLog, ok, err := p.prove(ctx, l, k, flights, next)
+	if !anew && (!proven || moved || forgotten || beyond(k, end)) {
+		e, ok, err := p.prove(ctx, l, k, flights, next)
 		if err != nil {
 			return err
 		}
+		unknown -= e.taken
 		if ok {
-			proven, covered = byLog, 0
+			proven, covered = e.proves(), 0
 			p.mu.Lock()
 			flights, next = slices.Clone(p.mu.flights), p.mu.next
 			p.mu.Unlock()
@@ -108,8 +107,15 @@ func (p *Partition) settleDoubts(ctx context.Context, l *link, conn *wire, k kno
 	if err := p.confirm(ctx, l, conn, k, flights[:covered]); err != nil {
 		return err
 	}
-	if anew || !proven || !continues(k, next, flights, covered) {
-		return p.renumber(p.anotherPlace(next, k), !proven)
+	if !anew && proven && continues(k, next, flights, covered) {
+		return nil
+	}
+	if err := p.renumber(p.anotherPlace(next, k), !proven); err != nil {
+		return err
+	}
+	if !proven && unknown > 0 {
+		p.c.doubles.Add(unknown)
+		p.c.log.Warn("the leader has records of us that the journal does not know and the log does not show: they are sent again", "topic", p.at.Topic, "partition", p.at.Number, "possible_doubles", unknown)
 	}
 	return nil
 }
@@ -137,7 +143,11 @@ func (p *Partition) adoptID() {
 
 // ask is DescribeProducers (KIP-664) for this partition and one producer id. A broker
 // that does not know the request, or a user without READ, leaves asked false.
-func (p *Partition) ask(ctx context.Context, conn *kafka.Conn, id int64) (knowledge, error) {
+func (p *Partition) ask(ctx context.Context, conn *wire, id int64) (knowledge, error) {
+	if !conn.describes {
+		p.mayNotAsk(kerr.UnsupportedVersion)
+		return knowledge{}, nil
+	}
 	req := kmsg.NewPtrDescribeProducersRequest()
 	t := kmsg.NewDescribeProducersRequestTopic()
 	t.Topic, t.Partitions = p.at.Topic, []int32{p.at.Number}
@@ -154,7 +164,7 @@ func (p *Partition) ask(ctx context.Context, conn *kafka.Conn, id int64) (knowle
 	switch err := kerr.ErrorForCode(part.ErrorCode); {
 	case err == nil:
 	case errors.Is(err, kerr.UnsupportedVersion), errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
-		p.c.log.Warn("the broker does not say what it has: one batch at a time from now on", "topic", p.at.Topic, "partition", p.at.Number, "err", err, "mend", "allow this agent's user READ on the topic")
+		p.mayNotAsk(err)
 		return knowledge{}, nil
 	default:
 		return knowledge{}, fmt.Errorf("asking who produces to %s-%d: %w", p.at.Topic, p.at.Number, err)
@@ -174,9 +184,10 @@ func (p *Partition) ask(ctx context.Context, conn *kafka.Conn, id int64) (knowle
 func compare(k knowledge, next record.Producer, flights []*flight) (covered int, proven bool) {
 	switch {
 	case !k.found:
-		// Nobody of our id: it never came, or the broker has forgotten. What was
-		// never sent is not there; what begins the epoch has nothing before it.
-		return 0, next.Sequence == 0 || !anyTouched(flights)
+		// Nobody of our id: it never came, or the broker has forgotten. What was never
+		// sent is not there; what begins the epoch has nothing before it, and is not
+		// forgotten so soon.
+		return 0, !anyTouched(flights) || next.Sequence == 0 && time.Since(flights[0].first).Abs() < forgetsAfter
 	case k.epoch < next.Epoch:
 		return 0, true // our epoch never arrived
 	case k.epoch > next.Epoch:
@@ -233,26 +244,6 @@ func anyTouched(flights []*flight) bool {
 		}
 	}
 	return false
-}
-
-// withoutAnswer is for a broker that does not say what it has: one batch in flight
-// at a time from now on, and a single batch in doubt is simply sent again, since the
-// last batch is what every broker remembers (agent/DESIGN.md, rule 6).
-func (p *Partition) withoutAnswer(flights []*flight) error {
-	p.mu.Lock()
-	p.mu.window = 1
-	next := p.mu.next
-	p.mu.Unlock()
-	touched := 0
-	for _, f := range flights {
-		if f.touched {
-			touched++
-		}
-	}
-	if touched <= 1 {
-		return nil
-	}
-	return p.renumber(record.Producer{ID: next.ID, Epoch: next.Epoch + 1}, true)
 }
 
 // resend sends the batches of an earlier life one by one, each made from the files

@@ -14,7 +14,7 @@ func contains(err error, word string) bool { return err != nil && strings.Contai
 
 // died leaves a journal whose last batches are in doubt: of 6 batches of 10, one is
 // acknowledged, stored of the other five are in the log, and the process is gone. None
-// of the five is on the wire, where it might come late; TestALateBatch... is about that.
+// of the five is on the wire, where it might come late; TestRule5_ALateBatch... is about that.
 func died(t *testing.T, b *producetest.Broker, dir string, stored int) {
 	t.Helper()
 	s := newSender(t, b, dir, &fakeFramer{})
@@ -287,7 +287,7 @@ func TestADoubtThatCouldNotBeProvenIsNotCarriedToLaterOnes(t *testing.T) {
 	}
 }
 
-func TestALateBatchOfTheDeadProcessIsRecognised(t *testing.T) {
+func TestRule5_ALateBatchOfTheDeadProcessIsRecognised(t *testing.T) {
 	dir := t.TempDir()
 	b := producetest.New(t, twoParts)
 	died(t, b, dir, 2)

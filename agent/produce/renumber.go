@@ -86,8 +86,8 @@ func (p *Partition) replace(first record.Producer, old *flight, fresh []*flight,
 }
 
 // renew takes a new producer id: the old one is used by somebody else, or its epochs
-// are used up.
-func (p *Partition) renew() error {
+// are used up. unproven is as for renumber.
+func (p *Partition) renew(unproven bool) error {
 	id, err := p.c.producerID()
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func (p *Partition) renew() error {
 	p.mu.Lock()
 	p.mu.id = id
 	p.mu.Unlock()
-	return p.renumber(record.Producer{ID: id}, true)
+	return p.renumber(record.Producer{ID: id}, unproven)
 }
 
 // reframe makes anew what the files still hold of a batch that is proven not to be

@@ -38,7 +38,12 @@ type Broker struct {
 	Cut func() bool
 	// Asked, when set, is called once it was said who produces to a partition: what
 	// happens between that and the next batch.
-	Asked    func(at Partition)
+	Asked func(at Partition)
+	// Ended, when set, is called once it was said where a log begins or ends.
+	Ended func(at Partition)
+	// Unknown are requests that the broker has never heard of: it does not list them, and
+	// hangs up on them.
+	Unknown  []int16
 	Describe int16  // what DescribeProducers is refused with
 	Read     int16  // what Fetch and ListOffsets are refused with
 	Words    string // what is said with a refusal to produce, where the version has room for it
@@ -56,8 +61,10 @@ type Partition struct {
 type Log struct {
 	Batches [][]byte
 	Start   record.Offset // what comes before was cut by retention
+	Old     []byte        // messages of formats 0 and 1 that stand before the batches
 	End     record.Offset
-	Behind  record.Offset // so many records at the end are not in the replicas yet: nobody reads them
+	Hole    [2]record.Offset // what stands there is damaged: nobody reads it
+	Behind  record.Offset    // so many records at the end are not in the replicas yet: nobody reads them
 	Seen    map[int64]*Producer
 }
 
@@ -115,8 +122,22 @@ func (b *Broker) Start(topics map[string]int32) {
 		c.KeepControl()
 		return b.offsets(req.(*kmsg.ListOffsetsRequest)), nil, true
 	})
+	c.ControlKey(18, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		return b.versions(req.(*kmsg.ApiVersionsRequest))
+	})
+	c.ControlKey(23, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if b.unknown(23) {
+			return nil, errCut, true
+		}
+		return b.epochs(req.(*kmsg.OffsetForLeaderEpochRequest)), nil, true
+	})
 	c.ControlKey(61, func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
+		if b.unknown(61) {
+			return nil, errCut, true
+		}
 		return b.producers(req.(*kmsg.DescribeProducersRequest)), nil, true
 	})
 }
