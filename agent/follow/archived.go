@@ -39,6 +39,7 @@ type inArchive struct {
 	best     *Checkpoint  // of those compared, the longest that it does hold
 	compared int
 	fresh    bool // it is news if it holds none of them
+	noted    bool // and was told of as such (tellFound)
 	chosen   bool // it is known what it holds
 	settled  bool // and its position was reached
 	own      bool // it is what the path leads to
@@ -86,11 +87,11 @@ func (s *Stream) openArchive(g *generation) error {
 	f, err := openFile(g.name, s.cfg.Allow)
 	if err == nil && f.info.key != g.key || missing(err) {
 		f.close()
-		all, _ := candidates(s.realPath(), s.cfg.Allow, func(string, error) {})
+		all, _ := candidates(wideBases(s.realPath()), s.cfg.Allow, func(string, error) {})
 		i := slices.IndexFunc(all, func(c candidate) bool { return c.info.key == g.key })
 		if i < 0 {
 			s.cfg.Logger.Warn("an archive is gone before it was read", "path", g.path, "archive", g.name)
-			s.leaveArchive(g)
+			s.dismiss(g)
 			return ErrIdle
 		}
 		g.name = all[i].name
@@ -126,7 +127,9 @@ func (s *Stream) identify(g *generation) error {
 			return s.archiveTrouble(g, err)
 		}
 		if cp.Position == 0 {
-			a.best = cp
+			if a.best == nil || s.soughtFor(cp.ID) { // of those that begin alike each takes an archive
+				a.best = cp
+			}
 			continue
 		}
 		n := max(cp.TailLength, 1)
@@ -141,14 +144,14 @@ func (s *Stream) identify(g *generation) error {
 	}
 	switch {
 	case a.best == nil && (!a.fresh || a.bad != nil && len(a.suspects) > 0):
-		s.leaveArchive(g)
+		s.dismiss(g)
 		return ErrIdle
 	case a.best == nil:
 		return s.takeUp(g, Checkpoint{ID: g.id, Path: s.cfg.Path, Began: InArchive})
 	case s.soughtFor(a.best.ID), a.own && !s.cfg.Owners.home(a.best.Path):
 		return s.takeUp(g, *a.best)
 	}
-	s.leaveArchive(g) // it is read already, or read by its own Stream
+	s.dismiss(g) // it is read already, or read by its own Stream
 	return ErrIdle
 }
 
@@ -157,6 +160,9 @@ func (s *Stream) takeUp(g *generation, cp Checkpoint) error {
 	if _, ok := s.cfg.Owners.claim(g.key, s); !ok {
 		s.leaveArchive(g)
 		return ErrIdle
+	}
+	if cp.ID != g.id {
+		s.denied(g)
 	}
 	g.arch.chosen = true
 	g.id, g.gen, g.path, g.born = cp.ID, cp.ID.Generation(), cp.Path, max(cp.ID.Birth, cp.Began)
@@ -175,8 +181,13 @@ func (s *Stream) takeUp(g *generation, cp Checkpoint) error {
 
 // resumeArchive queues the archive whose own generation cp is.
 func (s *Stream) resumeArchive(cp Checkpoint) {
-	all := s.candidates()
+	all := s.relatedArchives()
 	i := slices.IndexFunc(all, func(c candidate) bool { return sameNode(cp, c.info.key) })
+	if i >= 0 && cp.unopened() { // what it holds was not known yet
+		s.suspect(all[i], slices.DeleteFunc(s.known(), func(cp Checkpoint) bool { return !all[i].heads(cp) }), true)
+		s.note()
+		return
+	}
 	if i >= 0 {
 		g := newGeneration(all[i].id, s.cfg.Path, file{name: all[i].name, info: all[i].info}, s.now())
 		g.intoArchive(&inArchive{})
@@ -278,10 +289,10 @@ func (s *Stream) seekArchiveOf(name string, cp Checkpoint, end Chunk) bool {
 		return false
 	}
 	found := false
-	for _, c := range s.candidates() {
+	for _, c := range s.relatedArchives() {
 		from, _ := archive.Trim(c.name)
 		if c.cut && len(c.head) < cp.HeadLength || c.heads(cp) || cp.Position == 0 && name == from {
-			if older := c.info.key.birth > 0 && c.info.key.birth < cp.ID.Birth; !older && !s.knows(c.info.key) && s.suspect(c, []Checkpoint{cp}, false) {
+			if older := c.info.key.birth > 0 && c.info.key.birth < cp.ID.Birth; !older && !s.opened(c.info.key) && s.suspect(c, []Checkpoint{cp}, false) {
 				found = true
 			}
 		}
@@ -292,9 +303,19 @@ func (s *Stream) seekArchiveOf(name string, cp Checkpoint, end Chunk) bool {
 	return found
 }
 
-// candidates are the archives beside the path that have not been passed over yet.
-func (s *Stream) candidates() []candidate {
-	all, err := candidates(s.realPath(), s.cfg.Allow, func(name string, err error) {
+// candidates are the archives beside the path that have not been passed over yet, of files
+// rotated away from it.
+func (s *Stream) candidates() []candidate { return s.archives([]string{s.realPath()}) }
+
+// relatedArchives are those, and where the path is a rotated name itself, as under a wide
+// pattern, those of the other names that its file may have had since.
+func (s *Stream) relatedArchives() []candidate { return s.archives(wideBases(s.realPath())) }
+
+// wideBases is a path before the names that its file may have been rotated away from.
+func wideBases(path string) []string { return append([]string{path}, bases(path)...) }
+
+func (s *Stream) archives(bases []string) []candidate {
+	all, err := candidates(bases, s.cfg.Allow, func(name string, err error) {
 		if info, statErr := statName(name); statErr == nil && !slices.Contains(s.passed, info.key) {
 			s.passOver(info.key)
 			s.cfg.Logger.Error("an archive beside a followed file cannot be read", "path", s.cfg.Path, "archive", name, "err", err)
@@ -346,6 +367,23 @@ func (s *Stream) isArchive(name string, f file) (bool, error) {
 	}
 	p, err := unpack(f, nil)
 	return p != nil, err
+}
+
+// recent says that somebody may still be writing what was written at mtime. A clock that
+// was put back makes nothing recent for long.
+func recent(mtime int64, now time.Time) bool {
+	return now.Sub(time.Unix(0, mtime)).Abs() < writing
+}
+
+// unborn says whether f, which bears an archive's name, is so short that nobody can tell yet
+// what it is: who makes an archive writes its first bytes late.
+func (s *Stream) unborn(name string, f file) bool {
+	now := s.now()
+	if _, ok := archive.Trim(name); !ok || name != s.cfg.Path || s.finish || f.info.size >= 4 || !recent(f.info.mtime, now) {
+		return false
+	}
+	s.wake(now.Add(time.Second))
+	return true
 }
 
 // intoArchive makes g one that lies in an archive.

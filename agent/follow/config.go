@@ -20,20 +20,22 @@ const (
 
 // Config says what a Stream follows and how.
 type Config struct {
-	Path       string                  // absolute; may be a symlink
-	Resume     []Checkpoint            // what is known of this path's generations, in any order
-	FromEnd    bool                    // with no Resume: begin at the end of the file found by the first Look
-	MaxLine    int                     // bytes of a line without its ending, at least 16; default 1,000,000
-	LongLines  string                  // Split (default), Truncate or Skip
-	Quiet      time.Duration           // how long a rotated file must not have grown before the next is read; default 500 ms
-	DeletedAge time.Duration           // how long a rotated or deleted file is watched for late lines; default 1 h
-	Allow      func(real string) error // asked about each file, after symlinks, before it is opened; nil allows all
-	Spool      Spool                   // keeps files without a name; nil: nothing does
-	Archives   bool                    // an archive at Path is read as what it was made from; false: it is left alone
-	Unpacking  *archive.Slots          // bounds the memory for archives; shared; nil: nothing does
-	Known      Known                   // what is known of other paths; nil: nothing
-	Owners     *Owners                 // shared by the Streams of one topic; nil: this Stream is alone
-	Logger     *slog.Logger            // nil discards
+	Path       string                   // absolute; may be a symlink
+	Resume     []Checkpoint             // what is known of this path's generations, in any order
+	Rested     Seen                     // what Rest answered of an earlier Stream of this path; zero: nothing
+	FromEnd    bool                     // with no Resume: begin at the end of the file found by the first Look
+	MaxLine    int                      // bytes of a line without its ending, at least 16; default 1,000,000
+	LongLines  string                   // Split (default), Truncate or Skip
+	Quiet      time.Duration            // how long a rotated file must not have grown before the next is read; default 500 ms
+	DeletedAge time.Duration            // how long a rotated or deleted file is watched for late lines; default 1 h
+	Allow      func(real string) error  // asked about each file, after symlinks, before it is opened; nil allows all
+	Spool      Spool                    // keeps files without a name; nil: nothing does
+	Found      func([]Checkpoint) error // told what was found beside Path, oldest first, before anything younger is kept or handed on; nil: nobody is
+	Archives   bool                     // an archive at Path is read as what it was made from; false: it is left alone
+	Unpacking  *archive.Slots           // bounds the memory for archives; shared; nil: nothing does
+	Known      Known                    // what is known of other paths; nil: nothing
+	Owners     *Owners                  // shared by the Streams of one topic; nil: this Stream is alone
+	Logger     *slog.Logger             // nil discards
 }
 
 // withDefaults fills what was left zero.

@@ -16,7 +16,7 @@ func copyOf(f file, cp Checkpoint) bool {
 // isCopy says whether a rotated file is a mere copy of a generation that is
 // followed: it must not be read from its first byte.
 func (s *Stream) isCopy(sib sibling) bool {
-	f, err := openFile(sib.name, s.cfg.Allow)
+	f, err := s.openSibling(sib)
 	if err != nil {
 		return false
 	}
@@ -49,7 +49,7 @@ func (s *Stream) intoCopy(g, ng *generation) bool {
 		if sibs[i].info.size < int64(cp.Position)+g.frag || s.holds(sibs[i].info.key) {
 			continue
 		}
-		f, ok := s.openCopy(sibs[i].name, cp)
+		f, ok := s.openCopy(sibs[i], cp)
 		if !ok {
 			continue
 		}
@@ -94,7 +94,7 @@ func (s *Stream) resumeCopy(cp Checkpoint) bool {
 		if sibs[i].info.size < int64(cp.Position) || s.holds(sibs[i].info.key) {
 			continue
 		}
-		f, ok := s.openCopy(sibs[i].name, cp)
+		f, ok := s.openCopy(sibs[i], cp)
 		if !ok {
 			continue
 		}
@@ -113,8 +113,8 @@ func (s *Stream) resumeCopy(cp Checkpoint) bool {
 }
 
 // openCopy opens and claims the named file if it is a copy of the generation of cp.
-func (s *Stream) openCopy(name string, cp Checkpoint) (file, bool) {
-	f, err := openFile(name, s.cfg.Allow)
+func (s *Stream) openCopy(sib sibling, cp Checkpoint) (file, bool) {
+	f, err := s.openSibling(sib)
 	if err != nil {
 		return f, false
 	}

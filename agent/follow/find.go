@@ -13,7 +13,7 @@ func (s *Stream) find(g *generation) (fileInfo, error) {
 		return info, nil
 	}
 	for _, base := range []string{s.realPath(), g.name} {
-		sibs, err := siblings(base)
+		sibs, err := relatives(base)
 		if err != nil {
 			if missing(err) {
 				continue

@@ -3,6 +3,8 @@ package follow
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/loghaul/loghaul/agent/archive"
 	"github.com/loghaul/loghaul/internal/line"
@@ -19,6 +21,9 @@ const passedMost = 1024
 // an archive holds is not to be told from when it was made: it is not news if it is older than a
 // file that is known, or holds one that is.
 func (s *Stream) gatherArchives() {
+	if slices.ContainsFunc(bases(s.realPath()), func(base string) bool { return s.cfg.Owners.homeOf(base, s) }) {
+		return // under a wide pattern the path is a rotated name: whose it is gathers them
+	}
 	all := s.candidates()
 	if len(all) == 0 {
 		return
@@ -36,7 +41,7 @@ func (s *Stream) gatherArchives() {
 			byName, told := olderName(base, c.name, a.name)
 			return c.info.mtime < a.info.mtime && (byName || !told)
 		})
-		if before || birth > 0 && birth < floor || c.info.mtime < s.newest || s.knows(c.info.key) || s.cfg.Owners.homeOf(c.name, s) {
+		if before || birth > 0 && birth < floor || c.info.mtime < s.newest || s.knows(c.info.key) || s.cfg.Archives && s.cfg.Owners.homeOf(c.name, s) {
 			continue
 		}
 		if s.cfg.Known != nil {
@@ -44,9 +49,31 @@ func (s *Stream) gatherArchives() {
 				continue // as a file of its own
 			}
 		}
-		s.suspect(c, slices.DeleteFunc(slices.Clone(known), func(cp Checkpoint) bool { return !c.heads(cp) }), true)
+		cps := append(slices.Clone(known), s.elsewhere(c)...)
+		s.suspect(c, slices.DeleteFunc(cps, func(cp Checkpoint) bool { return !c.heads(cp) }), true)
+		s.gathered = true
 	}
 }
+
+// elsewhere are the generations that c may hold and that were first found under a rotated
+// name, as under a wide pattern: that of the archive, or one with a lower counter.
+func (s *Stream) elsewhere(c candidate) []Checkpoint {
+	if s.cfg.Known == nil {
+		return nil
+	}
+	name, _ := archive.Trim(c.name)
+	names := []string{name}
+	stem := strings.TrimRight(name, "0123456789")
+	if n, err := strconv.Atoi(name[len(stem):]); err == nil && n <= countersMost {
+		for i := range n {
+			names = append(names, stem+strconv.Itoa(i))
+		}
+	}
+	return slices.DeleteFunc(s.cfg.Known.At(names), func(cp Checkpoint) bool { return cp.Began == InArchive })
+}
+
+// countersMost is up to which counter of a rotated name the lower ones are thought of.
+const countersMost = 1000
 
 // known are the generations of the path that the Stream knows something of.
 func (s *Stream) known() []Checkpoint {
@@ -103,7 +130,7 @@ func (s *Stream) suspectRead(g *generation) error {
 		return err
 	}
 	c := candidate{head: head[:n]}
-	for _, cp := range s.known() {
+	for _, cp := range append(s.known(), s.unread()...) {
 		same := func(old Checkpoint) bool { return old.ID == cp.ID && old.Position == cp.Position }
 		if c.heads(cp) && !slices.ContainsFunc(g.arch.suspects, same) {
 			g.arch.suspects = append(g.arch.suspects, cp)
@@ -111,6 +138,56 @@ func (s *Stream) suspectRead(g *generation) error {
 	}
 	byPosition(g.arch.suspects)
 	return nil
+}
+
+// unopened says that cp is of an archive of which nothing was read under its own identity:
+// it may hold any generation.
+func (cp Checkpoint) unopened() bool { return cp.Began == InArchive && cp.Position == 0 }
+
+// opened says whether Resume holds the archive as a generation of its own.
+func (s *Stream) opened(key fileKey) bool {
+	return slices.ContainsFunc(s.cfg.Resume, func(cp Checkpoint) bool { return sameNode(cp, key) && !cp.unopened() })
+}
+
+// note takes note that every archive that is news was told of.
+func (s *Stream) note() {
+	for _, g := range s.held() {
+		if g.arch != nil && !g.arch.chosen && g.arch.fresh && !g.arch.own {
+			g.arch.noted = true
+		}
+	}
+}
+
+// denied tells the end of what g was told of as, an archive that is a generation of its own.
+func (s *Stream) denied(g *generation) {
+	if g.arch.noted {
+		s.notices = append(s.notices, g.end(true))
+	}
+	g.arch.noted = false
+}
+
+// dismiss drops g, whose archive is no generation of its own.
+func (s *Stream) dismiss(g *generation) {
+	s.denied(g)
+	s.leaveArchive(g)
+}
+
+// unread are the ends of the generations of which nothing was handed on yet though their
+// bytes are at hand, in files without a name or in the spool: their archives are known by
+// what lies there.
+func (s *Stream) unread() (ends []Checkpoint) {
+	for _, g := range s.held() {
+		if g.arch != nil || g.pos > 0 || g.size == 0 || !g.file.open() {
+			continue
+		}
+		end := &generation{id: g.id, path: g.path, born: g.born, name: g.name, file: g.file}
+		if err := end.seek(line.Position(g.size), s.cut); err != nil {
+			s.cfg.Logger.Warn("an archive cannot be compared with a file that is held", "path", g.path, "error", err)
+			continue
+		}
+		ends = append(ends, end.checkpoint())
+	}
+	return ends
 }
 
 // takeArchive takes in the archive that the path itself leads to: where it was left, as

@@ -1,8 +1,14 @@
 package follow
 
 import (
+	"fmt"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/loghaul/loghaul/internal/line"
 )
 
 func TestLinesComeAsTheyAreWritten(t *testing.T) {
@@ -143,6 +149,86 @@ func TestALineOfAHundredMegabytesInConstantMemory(t *testing.T) {
 	}
 	if want := 100<<20 + 7; bytes != want || parts != 105 || string(last.Data) != "after\n" {
 		t.Errorf("%d bytes in %d pieces, then %q; want %d in 105, then \"after\\n\"", bytes, parts, last.Data, want)
+	}
+}
+
+// hugeLine is what a spool has of a deleted file: a line of NUL bytes, and another one behind
+// it. Nothing of it lies anywhere.
+type hugeLine struct{ length int64 }
+
+const behindIt = "\nafter\n"
+
+func (h hugeLine) Needed(ID) line.Position                    { return 0 }
+func (h hugeLine) Keep(Checkpoint, Kept, []byte) (int, error) { return 0, ErrFull }
+func (h hugeLine) Close() error                               { return nil }
+
+func (h hugeLine) Find(ID) (Kept, bool) {
+	size := h.length + int64(len(behindIt))
+	return Kept{To: line.Position(size), Size: size, Whole: true, Bytes: h}, true
+}
+
+// ReadAt writes the end alone: buffers are empty from the first.
+func (h hugeLine) ReadAt(b []byte, at int64) (int, error) {
+	n := min(int64(len(b)), h.length+int64(len(behindIt))-at)
+	if from := h.length - at; from < n {
+		copy(b[max(from, 0):n], behindIt[max(-from, 0):])
+	}
+	return int(n), nil
+}
+
+func TestALineOfTenGigabytesIsLeftOutAndCounted(t *testing.T) {
+	h := hugeLine{10 << 30}
+	path := pathIn(t, "app.log")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s := New(Config{Path: path, LongLines: Skip, Spool: h, Resume: []Checkpoint{{ID: ID{Inode: 7, Birth: 1}, Path: path}}})
+	defer s.Close()
+	buf, got, skipped := make([]byte, 8<<20), "", int64(0)
+	for {
+		c, err := s.Next(buf)
+		if err == ErrIdle {
+			break
+		}
+		must(t, err)
+		got += string(c.Data)
+		skipped += c.Skipped
+	}
+	runtime.ReadMemStats(&after)
+	if got != "after\n" || skipped != h.length+1 {
+		t.Errorf("read %q and left out %d bytes, want the line behind it and %d", got, skipped, h.length+1)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+		t.Errorf("%d MB were allocated for it", used>>20)
+	}
+}
+
+func TestAClockThatJumpsLosesAndDoublesNothing(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for _, jump := range []time.Duration{year, -year} {
+		path := pathIn(t, "app.log")
+		cfg := Config{Path: path, DeletedAge: time.Hour}
+		tl, want := tail(t, cfg), ""
+		for i := range 6 {
+			text := numbered(i*20, i*20+20)
+			appendTo(t, path, text[:len(text)/2])
+			if tl.poll(); i%2 == 1 {
+				tl.clock.forward(jump)
+			}
+			appendTo(t, path, text[len(text)/2:])
+			must(t, os.Rename(path, fmt.Sprintf("%s.%d", path, 9-i)))
+			tick(t, path)
+			if want += text; i == 3 {
+				tl.restart(cfg)
+			}
+		}
+		appendTo(t, path, "last\n")
+		for range 8 {
+			tl.poll()
+			tl.clock.forward(time.Second)
+		}
+		tl.clock.forward(4 * year) // quiet times that began in what is the future now are over
+		tl.quiet()
+		tl.want(tl.text.String(), want+"last\n")
 	}
 }
 

@@ -1,9 +1,12 @@
 package follow
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // lateMost bounds the passed-over files that one Stream goes on watching.
@@ -24,7 +27,7 @@ func (s *Stream) Look() (ready bool, err error) {
 			return false, err
 		}
 	}
-	err = s.lookAtPath(now)
+	err = errors.Join(s.lookAtPath(now), s.tellFound())
 	for i := 0; i < len(s.late); i++ {
 		g := s.late[i]
 		if !s.lookAt(g, now) {
@@ -43,11 +46,52 @@ func (s *Stream) Look() (ready bool, err error) {
 			i--
 		}
 	}
-	s.keepNameless(now)
+	if !s.gathered { // what is kept is known from then on, and what is older is not news any more
+		s.keepNameless(now)
+	}
+	s.tell()
 	if len(s.queue) > 0 {
 		ready = ready || s.queue[0].stirred || s.passable(now)
 	}
 	return ready || len(s.notices) > 0, err
+}
+
+// tellFound tells of what was found beside the path: when a younger file is known and this
+// is not, a later process takes it for what was there from the first.
+func (s *Stream) tellFound() error {
+	if s.gathered && s.cfg.Found != nil {
+		if err := s.cfg.Found(s.headed()); err != nil {
+			return fmt.Errorf("noting what was found beside %s: %w", s.cfg.Path, err)
+		}
+		s.note()
+	}
+	s.gathered = false
+	return nil
+}
+
+// headed are the Checkpoints but that of the file at the path, which may still be empty: it
+// is news to a later process if nothing of it is known.
+func (s *Stream) headed() (cps []Checkpoint) {
+	for _, g := range s.held() {
+		if g != s.at && (g.arch == nil || g.arch.chosen || g.arch.fresh && !g.arch.own) {
+			cps = append(cps, g.headed())
+		}
+	}
+	return cps
+}
+
+// headed is the checkpoint of g, with the first bytes of a file of which nothing was read yet:
+// by them it is known again in an archive.
+func (g *generation) headed() Checkpoint {
+	cp := g.checkpoint()
+	if g.arch != nil || g.pos > 0 || cp.HeadLength > 0 || !g.file.open() {
+		return cp
+	}
+	var b [headMost]byte
+	if n, err := g.file.pread(b[:], 0); err == nil && n > 0 { // else reading tells
+		cp.Head, cp.HeadLength = xxhash.Sum64(b[:n]), n
+	}
+	return cp
 }
 
 // lookAtPath finds out what the path leads to.

@@ -57,6 +57,11 @@ func TestModelOfAWriterARotatorAndKills(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("LOGHAUL_SEED")); err == nil {
 		first = n
 	}
+	t.Cleanup(func() {
+		if slept.Load() == 0 {
+			t.Error("no reader ever came to rest")
+		}
+	})
 	for seed := first; seed < first+(steps+399)/400; seed++ {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			t.Parallel()
@@ -114,6 +119,8 @@ func (m *model) step() {
 		m.tl.clock.forward(time.Duration(m.r.IntN(1000)) * time.Millisecond)
 	case k < 76:
 		m.rotate()
+	case k < 78:
+		m.sleep()
 	case k < 82:
 		m.did("release")
 		m.tl.s.Release()
@@ -213,32 +220,6 @@ func (m *model) copyTruncate() {
 	tick(m.t, m.path)
 	m.poll() // a copy of what was truncated unseen is found by the next life's eyes only
 	m.settle()
-}
-
-// replace deletes the file, which is written on without a name if it is held open.
-func (m *model) replace() {
-	if !m.holds(m.path) {
-		m.endLine()
-		m.settle()
-	}
-	held := m.holds(m.path)
-	m.did(fmt.Sprint("remove, held ", held))
-	must(m.t, os.Remove(m.path))
-	if held {
-		m.blind = true
-		m.write()
-		if m.r.IntN(2) == 0 {
-			m.poll()
-			m.write()
-			m.blind = true
-		}
-		m.endLine()
-	}
-	if m.r.IntN(2) == 0 {
-		m.look()
-	}
-	tick(m.t, m.path)
-	m.create()
 }
 
 // holds says whether the reader has the named file open, or nothing to read in it.

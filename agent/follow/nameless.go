@@ -151,7 +151,7 @@ func (s *Stream) keep(g *generation, need line.Position, most int64) (more bool)
 			return false // it cannot be read, or it was truncated: reading tells that
 		}
 		data := piece[g.keptLen:n]
-		kept, err := s.cfg.Spool.Keep(g.checkpoint(), Kept{To: from, Line: g.keptLine, Size: g.size, Whole: whole}, data)
+		kept, err := s.cfg.Spool.Keep(g.headed(), Kept{To: from, Line: g.keptLine, Size: g.size, Whole: whole}, data)
 		if kept > 0 {
 			if i := bytes.LastIndexByte(data[:kept], '\n'); i >= 0 {
 				g.keptLine = from + line.Position(i+1)

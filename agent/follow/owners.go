@@ -15,6 +15,7 @@ type Owners struct {
 		files map[fileKey]*Stream
 		known map[nodeKey][]Checkpoint // of files that no Stream holds, oldest life first
 		order []nodeKey                // of known, oldest first, so that it stays bounded
+		over  map[nodeKey]Checkpoint   // of files whose last known life is over: deleted, truncated or moved away
 		homes map[string]*home         // by path
 		told  bool                     // that archives are left alone
 	}
@@ -41,6 +42,7 @@ func NewOwners(known []Checkpoint) *Owners {
 	o := &Owners{}
 	o.mu.files = make(map[fileKey]*Stream)
 	o.mu.known = make(map[nodeKey][]Checkpoint)
+	o.mu.over = make(map[nodeKey]Checkpoint)
 	o.mu.homes = make(map[string]*home)
 	for _, cp := range known {
 		o.learn(cp)
@@ -50,12 +52,23 @@ func NewOwners(known []Checkpoint) *Owners {
 
 // learn remembers cp, unless a later life of the file is known.
 func (o *Owners) learn(cp Checkpoint) {
-	if cp.Ended {
-		return
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if cp.Ended {
+		o.endLocked(cp)
+		return
+	}
 	o.learnLocked(cp)
+}
+
+// endLocked remembers that a life of a file is over. The next one must not bear its number, and
+// the file may come back from where nobody looked.
+func (o *Owners) endLocked(cp Checkpoint) {
+	node := nodeKey{cp.ID.Inode, cp.ID.Birth}
+	if old, ok := o.mu.over[node]; ok && old.ID.Cut > cp.ID.Cut || !ok && len(o.mu.over) >= knownMost {
+		return
+	}
+	o.mu.over[node] = cp
 }
 
 func (o *Owners) learnLocked(cp Checkpoint) {
@@ -131,6 +144,14 @@ func (o *Owners) held(key fileKey, s *Stream) bool {
 	return h != nil && h != s
 }
 
+// overOf is what is known of a file whose last known life is over.
+func (o *Owners) overOf(key fileKey) (Checkpoint, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	cp, ok := o.mu.over[nodeKey{key.ino, key.birth}]
+	return cp, ok
+}
+
 // claim gives the file to s, with what is known of it, unless it belongs to
 // another Stream: to the one that reads it, or to the one that knew it under its
 // first name and has not looked for it yet.
@@ -161,6 +182,7 @@ func (o *Owners) leave(key fileKey, s *Stream, cp Checkpoint, gone bool) {
 		o.learnLocked(cp)
 		return
 	}
+	o.endLocked(cp)
 	node := nodeKey{cp.ID.Inode, cp.ID.Birth}
 	if len(o.mu.known[node]) == 1 {
 		delete(o.mu.known, node) // its place in order is dropped in its turn

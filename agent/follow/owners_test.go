@@ -69,6 +69,8 @@ func TestAFollowedSiblingIsLeftToItsOwnStream(t *testing.T) {
 	tick(t, path)
 	appendTo(t, path, "c\n")
 	a.want(a.quiet(), "c\n")
+	b.want(b.poll(), "") // whether it is a copy only the other can say, who has read too little to be known by
+	a.poll()
 	b.want(b.quiet(), "b\n")
 }
 

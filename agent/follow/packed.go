@@ -63,35 +63,50 @@ type candidate struct {
 
 // heads says whether the archive begins with what cp has seen first.
 func (c candidate) heads(cp Checkpoint) bool {
-	if cp.HeadLength == 0 || cp.HeadLength > headMost || cp.Position == 0 {
+	if cp.HeadLength == 0 || cp.HeadLength > headMost {
 		return false
 	}
 	return len(c.head) >= cp.HeadLength && xxhash.Sum64(c.head[:cp.HeadLength]) == cp.Head
 }
 
 // candidates lists the archives whose names say that they hold a file rotated away from
-// base, oldest first. One whose file is still there is just being made, and left out.
-func candidates(base string, allow func(real string) error, told func(name string, err error)) ([]candidate, error) {
-	name := filepath.Base(base)
-	sibs, err := beside(base, func(n string, all []string) bool {
+// one of bases, oldest first. One whose file is still there is just being made, and left out.
+func candidates(bases []string, allow func(real string) error, told func(name string, err error)) (found []candidate, err error) {
+	for range renamesMost { // a rotator at work moves one to another's name
+		moved := false
+		if found, moved, err = candidatesNow(bases, allow, told); err != nil || !moved {
+			break
+		}
+	}
+	return found, err
+}
+
+// candidatesNow is candidates; moved says that some were renamed before they could be opened.
+func candidatesNow(bases []string, allow func(real string) error, told func(name string, err error)) (found []candidate, moved bool, err error) {
+	name := filepath.Base(bases[0])
+	sibs, err := beside(bases[0], func(n string, all []string) bool {
 		from, ok := archive.Trim(n)
-		return ok && (from == name || rotated(name, from) && !slices.Contains(all, from))
+		return ok && slices.ContainsFunc(bases, func(base string) bool {
+			base = filepath.Base(base)
+			return from == name || (from == base || rotated(base, from)) && !slices.Contains(all, from)
+		})
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	sortByAge(name, sibs)
-	var found []candidate
 	for _, sib := range sibs {
 		c, ok, err := openCandidate(sib, allow)
 		if err != nil && !missing(err) {
 			told(sib.name, err)
 		}
-		if ok {
+		if missing(err) || ok && c.info.key != sib.info.key {
+			moved = true
+		} else if ok {
 			found = append(found, c)
 		}
 	}
-	return found, nil
+	return found, moved, nil
 }
 
 // openCandidate looks at the first bytes of an archive.
@@ -132,13 +147,9 @@ func readPacked(path string, cp Checkpoint, start, end line.Position, dst []byte
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	var all []candidate
-	for _, base := range basesOf(path, cp) {
-		found, err := candidates(base, nil, func(string, error) {})
-		if err != nil {
-			return dst, false, err
-		}
-		all = append(all, found...)
+	all, err := candidates(basesOf(path, cp), nil, func(string, error) {})
+	if err != nil {
+		return dst, false, err
 	}
 	for _, c := range all {
 		own := sameNode(cp, c.info.key)
@@ -154,13 +165,14 @@ func readPacked(path string, cp Checkpoint, start, end line.Position, dst []byte
 	return dst, false, nil
 }
 
-// basesOf are the names beside which an archive of the generation of cp may lie. One
-// that was an archive from the first may have been renamed as rotated files are.
+// basesOf are the names beside which an archive of the generation of cp may lie, path or
+// what it was made from first. A file that was first found under a rotated name, or in an
+// archive, may have been renamed as rotated files are.
 func basesOf(path string, cp Checkpoint) []string {
 	if from, ok := archive.Trim(path); ok && cp.Began == InArchive {
-		return append(bases(from), path)
+		return append([]string{path}, bases(from)...)
 	}
-	return []string{path}
+	return wideBases(path)
 }
 
 // readFrom reads a range of the generation of cp out of the archive, unless the bytes

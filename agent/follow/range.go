@@ -50,7 +50,7 @@ func findRange(path string, cp Checkpoint) (file, error) {
 		path = real
 	}
 	names := []string{path}
-	sibs, err := siblings(path)
+	sibs, err := relatives(path)
 	if err != nil && !missing(err) {
 		return file{}, err
 	}

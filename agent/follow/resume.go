@@ -84,7 +84,7 @@ func (s *Stream) knows(key fileKey) bool {
 // resume queues the files of cps, which the path has left, where they were last
 // found or under a rotated name beside it.
 func (s *Stream) resume(cps []Checkpoint) error {
-	sibs, err := siblings(s.realPath())
+	sibs, err := relatives(s.realPath())
 	if err != nil && !missing(err) {
 		return fmt.Errorf("looking beside %s for rotated files: %w", s.cfg.Path, err)
 	}
@@ -95,7 +95,7 @@ func (s *Stream) resume(cps []Checkpoint) error {
 		}
 		i := slices.IndexFunc(sibs, func(sib sibling) bool { return sameNode(cp, sib.info.key) })
 		if i >= 0 {
-			s.enqueue(sibs[i].name)
+			s.enqueue(sibs[i])
 			continue
 		}
 		if n == len(cps)-1 && cp.ID.Cut > 0 && cp.Began == 0 {
@@ -151,7 +151,8 @@ func (s *Stream) gather(at fileKey) {
 		if s.holds(sib.info.key) || s.cfg.Owners.homeOf(sib.name, s) || s.isCopy(sib) {
 			continue
 		}
-		s.enqueue(sib.name)
+		s.enqueue(sib)
+		s.gathered = true
 	}
 	s.gatherArchives()
 }
@@ -168,10 +169,14 @@ func (s *Stream) holds(key fileKey) bool {
 
 // enqueue opens a rotated file and puts it at the end of the queue. One that
 // cannot be read is told and left: what comes after it goes on.
-func (s *Stream) enqueue(name string) {
-	g, err := s.take(name, 0)
+func (s *Stream) enqueue(sib sibling) {
+	f, err := s.openSibling(sib)
+	var g *generation
+	if err == nil {
+		g, err = s.takeFile(sib.name, f, 0)
+	}
 	if err != nil && !missing(err) {
-		s.cfg.Logger.Warn("a rotated file is left unread", "path", s.cfg.Path, "rotated", name, "error", err)
+		s.cfg.Logger.Warn("a rotated file is left unread", "path", s.cfg.Path, "rotated", sib.name, "error", err)
 	}
 	if g != nil {
 		g.away = true
@@ -196,8 +201,11 @@ func (s *Stream) arrive(info fileInfo, now time.Time) error {
 	if s.foreign == info.key && s.cfg.Owners.held(info.key, s) {
 		return nil
 	}
+	leave, start := s.leaveToKin(info, now)
+	if leave {
+		return nil
+	}
 	known := s.knows(info.key)
-	var start line.Position
 	if s.first && s.cfg.FromEnd {
 		start = -1
 	}
@@ -233,9 +241,22 @@ func (s *Stream) take(name string, start line.Position) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.takeFile(name, f, start)
+}
+
+// takeFile is take for a file that was opened under name. It is closed unless it is taken.
+func (s *Stream) takeFile(name string, f file, start line.Position) (*generation, error) {
 	known, ok := s.cfg.Owners.claim(f.info.key, s)
 	if !ok {
 		f.close()
+		return nil, nil
+	}
+	if len(known) == 0 {
+		known = s.resumed(f.info.key)
+	}
+	if s.unborn(name, f) {
+		f.close()
+		s.cfg.Owners.abandon(f.info.key, s)
 		return nil, nil
 	}
 	if packed, err := s.isArchive(name, f); packed || err != nil {
@@ -255,6 +276,16 @@ func (s *Stream) take(name string, start line.Position) (*generation, error) {
 	}
 	g.stirred = g.size != int64(g.pos)
 	return g, nil
+}
+
+// resumed is what Resume knows of a file of which Owners, who remember so many at most, have
+// forgotten it. Later what Resume says is out of date.
+func (s *Stream) resumed(key fileKey) (known []Checkpoint) {
+	if s.begun && !s.first {
+		return nil
+	}
+	lives, _ := s.lives()
+	return slices.DeleteFunc(lives, func(cp Checkpoint) bool { return !sameNode(cp, key) })
 }
 
 // recognize makes a generation of f: one of known if the hashes do not refute it.
@@ -281,6 +312,14 @@ func (s *Stream) recognize(f file, known []Checkpoint, start line.Position) (*ge
 		born = f.info.mtime + 1
 		id.Cut = cp.ID.Cut + 1
 		start = 0
+	}
+	if cp, ok := s.cfg.Owners.overOf(f.info.key); ok && cp.ID.Cut >= id.Cut && cp.Began != InArchive {
+		if same, err := verify(f, cp); err == nil && same && cp.HeadLength > 0 && cp.Position > 0 { // it was moved away, and is back
+			g := newGeneration(cp.ID, cp.Path, f, s.now())
+			g.born = max(g.born, cp.Began)
+			return g, g.seek(cp.Position, s.cut)
+		}
+		id.Cut, born, start = cp.ID.Cut+1, f.info.mtime+1, 0
 	}
 	g := newGeneration(id, s.cfg.Path, f, s.now())
 	g.born = born

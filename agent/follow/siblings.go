@@ -2,10 +2,13 @@ package follow
 
 import (
 	"cmp"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // sibling is a file beside a followed one whose name says that it was rotated away.
@@ -15,35 +18,93 @@ type sibling struct {
 }
 
 // siblings lists the files in base's folder that bear a rotated form of its
-// name, oldest first. A folder that changes while it is listed is listed again, for
-// a file that is being renamed can be missed.
-func siblings(base string) ([]sibling, error) {
-	name := filepath.Base(base)
-	found, err := beside(base, func(n string, _ []string) bool { return rotated(name, n) })
+// name, oldest first.
+func siblings(base string) ([]sibling, error) { return rotatedFrom(base, base) }
+
+// relatives lists the files that a file first known as name may be by now. If name is a rotated
+// one itself, as under a wide pattern, the next rotation gives the file another of those.
+func relatives(name string) ([]sibling, error) { return rotatedFrom(name, bases(name)...) }
+
+// rotatedFrom lists the files beside name that bear a rotated form of one of names, oldest first.
+func rotatedFrom(name string, names ...string) ([]sibling, error) {
+	found, err := beside(name, func(n string, _ []string) bool {
+		return slices.ContainsFunc(names, func(base string) bool { return rotated(filepath.Base(base), n) })
+	})
 	slices.SortStableFunc(found, func(a, b sibling) int {
 		return cmp.Or(cmp.Compare(a.info.key.birth, b.info.key.birth), cmp.Compare(a.info.mtime, b.info.mtime))
 	})
 	return found, err
 }
 
+// renamesMost bounds how often a file is looked for that was renamed when it was to be opened.
+const renamesMost = 20
+
+// openSibling opens the file that sib is, under whatever name it has by now: a rotator moves
+// all of them while it is at work, and under the name of one lies another then.
+func (s *Stream) openSibling(sib sibling) (file, error) {
+	for range renamesMost {
+		f, err := openFile(sib.name, s.cfg.Allow)
+		if err == nil && f.info.key == sib.info.key {
+			return f, nil
+		}
+		f.close()
+		if err != nil && !missing(err) {
+			return file{}, err
+		}
+		sibs, err := relatives(s.realPath())
+		if err != nil {
+			return file{}, err
+		}
+		i := slices.IndexFunc(sibs, func(now sibling) bool { return now.info.key == sib.info.key })
+		if i < 0 {
+			return file{}, fs.ErrNotExist
+		}
+		sib.name = sibs[i].name
+	}
+	return file{}, fmt.Errorf("%s is renamed faster than it can be opened", sib.name)
+}
+
+// listingsMost bounds how often a folder is listed that changes meanwhile.
+const listingsMost = 40
+
+// clockTick is within which two changes of a folder may bear the same time.
+const clockTick = 10 * time.Millisecond
+
 // beside lists the files in base's folder that wanted says yes to, who is told all names.
+// While a rotator is at work a listing can miss what is being renamed, so the folder is
+// listed until it has kept still; what any of the listings has found counts.
 func beside(base string, wanted func(name string, all []string) bool) ([]sibling, error) {
 	dir, _ := filepath.Split(base)
 	var found []sibling
-	for range 5 {
+	at := map[fileKey]int{} // in found
+	for n, still := 0, 0; n < listingsMost && still < 2; n++ {
 		before, err := statPath(dir)
 		if err != nil {
 			return nil, err
 		}
-		if found, err = list(dir, wanted); err != nil {
+		now, err := list(dir, wanted)
+		if err != nil {
 			return nil, err
+		}
+		for _, sib := range now {
+			if i, there := at[sib.info.key]; there {
+				found[i] = sib
+				continue
+			}
+			at[sib.info.key] = len(found)
+			found = append(found, sib)
 		}
 		after, err := statPath(dir)
 		if err != nil {
 			return nil, err
 		}
-		if before.mtime == after.mtime {
-			break
+		switch {
+		case before.mtime != after.mtime:
+			still = 0
+		case time.Since(time.Unix(0, after.mtime)).Abs() > clockTick:
+			still = 2
+		default:
+			still++
 		}
 	}
 	return found, nil

@@ -64,7 +64,8 @@ func (s *Stream) ontoSpool(cp Checkpoint) bool {
 	if !ok || k.To <= cp.Position && k.Size <= int64(cp.Position) {
 		return false
 	}
-	f := file{handle: stored(k.Bytes), name: cp.Path, info: fileInfo{key: fileKey{ino: cp.ID.Inode, birth: cp.ID.Birth}, size: int64(k.To)}}
+	f := file{handle: stored(k.Bytes), name: cp.Path, info: fileInfo{key: fileKey{ino: cp.ID.Inode, birth: cp.ID.Birth}, size: int64(k.To),
+		mtime: max(cp.ID.Birth, cp.Began)}} // at least: for its place among archives
 	g := newGeneration(cp.ID, cp.Path, f, s.now())
 	g.born = max(g.born, cp.Began)
 	if err := g.seekKept(cp, k, s.cut); err != nil {
@@ -110,7 +111,9 @@ func (g *generation) anchor(k Kept) (last byte, err error) {
 // seekKept goes to the position of cp in what is kept of it, or to where that begins.
 func (g *generation) seekKept(cp Checkpoint, k Kept, c cutter) error {
 	g.pos = max(cp.Position, k.From)
-	g.head, g.headLen, g.headDone = cp.Head, cp.HeadLength, true
+	if g.headDone = g.pos > 0; g.headDone { // else it is hashed from the first byte on, as in a file
+		g.head, g.headLen = cp.Head, cp.HeadLength
+	}
 	last, err := g.anchor(k)
 	if err != nil || last == '\n' {
 		return err

@@ -26,11 +26,12 @@ package follow
 // What can still go wrong: a file that comes and goes at the path between two
 // Looks and is deleted; a file that is deleted while its descriptor
 // is released; a regrown file whose last 256 bytes before the position are
-// the very same; copies by copytruncate that a wide pattern follows as files of
-// their own.
+// the very same; copies by copytruncate, of less than 256 bytes, that a wide pattern
+// follows as files of their own (kin.go).
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/loghaul/loghaul/internal/line"
@@ -83,9 +84,12 @@ type Stream struct {
 	foreign   fileKey       // what the path leads to though it is not ours to read, zero if none
 	sealed    fileKey       // what the path leads to, an archive of which nothing more is read
 	since     int64         // Unix ns: when the first Look was
+	doubt     doubtful      // the file at the path, while it may be a copy
+	telling   telling       // what others are told who ask whether theirs is a copy
 	sought    []sought      // generations that an archive in queue may hold
 	past      []Checkpoint  // of generations let go of, oldest first
 	passed    []fileKey     // archives of which nothing more is to be read, oldest first
+	gathered  bool          // something was found beside the path, and Found does not know yet
 	notices   []Chunk       // ends of generations without data, to be handed on first
 	finish    bool          // every end is final
 	now       func() time.Time
@@ -103,6 +107,7 @@ func New(cfg Config) *Stream {
 		cfg.Owners.learn(cp)
 	}
 	cfg.Owners.enter(cfg.Path, s)
+	cfg.Owners.rise(cfg.Rested)
 	return s
 }
 
@@ -155,6 +160,23 @@ func (s *Stream) notice() (Chunk, error) {
 	return c, nil
 }
 
+// Ends takes what Next would hand on first: ends of generations of which nothing is left
+// to read. It is for who looks and does not read.
+func (s *Stream) Ends() []Chunk {
+	ends := s.notices
+	s.notices = nil
+	return ends
+}
+
+// Stored says that the path leads nowhere and that what is left of every generation lies
+// in the spool.
+func (s *Stream) Stored() bool {
+	if !s.begun || s.at != nil || s.foreign != (fileKey{}) || len(s.lingering) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(s.held(), func(g *generation) bool { return g.file.in == nil || g.arch != nil })
+}
+
 // Finish says that what exists now is all there will be: a last line without
 // ending is handed on, and no quiet time is waited for.
 func (s *Stream) Finish() { s.finish = true }
@@ -162,6 +184,10 @@ func (s *Stream) Finish() { s.finish = true }
 // Due is when Look should be called though nothing was heard, because a quiet
 // time or an age runs out; zero when there is no such time.
 func (s *Stream) Due() time.Time { return s.due }
+
+// Behind says that a file waits for the one before it, which has been rotated away and may
+// still be written to.
+func (s *Stream) Behind() bool { return len(s.queue) > 1 }
 
 // Exposed are the names of files that the path has left and of which something is not
 // acknowledged, as last seen: when one is removed, Look should be called at once.
@@ -174,12 +200,12 @@ func (s *Stream) Done() bool {
 }
 
 // Checkpoints are the read positions of the generations that the Stream holds,
-// oldest first.
+// oldest first; an archive that is news unless it turns out to hold a known one is among them.
 func (s *Stream) Checkpoints() []Checkpoint {
 	cps := make([]Checkpoint, 0, len(s.late)+len(s.queue))
 	for _, gs := range [][]*generation{s.late, s.queue} {
 		for _, g := range gs {
-			if g.arch == nil || g.arch.chosen {
+			if g.arch == nil || g.arch.chosen || g.arch.fresh && !g.arch.own {
 				cps = append(cps, g.checkpoint())
 			}
 		}
@@ -219,11 +245,11 @@ func (s *Stream) Lag() int64 {
 // they were truncated or deleted before their turn came.
 func (s *Stream) Lost() int64 { return s.lost }
 
-// Open is how many descriptors the Stream holds.
+// Open is how many descriptors the Stream holds. A Spool holds none between two calls.
 func (s *Stream) Open() int {
 	n := 0
 	for _, g := range s.held() {
-		if g.file.open() {
+		if g.file.open() && (g.file.in == nil || g.arch != nil) {
 			n++
 		}
 	}
@@ -235,7 +261,7 @@ func (s *Stream) Open() int {
 func (s *Stream) Release() int {
 	n := len(s.lingering)
 	for _, g := range s.held() {
-		if g.file.open() && !g.release() {
+		if g.file.open() && (g.file.in == nil || g.arch != nil) && !g.release() {
 			n++
 		}
 	}

@@ -2,27 +2,23 @@ package spool
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"sync"
 
 	"github.com/loghaul/loghaul/agent/follow"
-	"github.com/loghaul/loghaul/internal/disk"
 	"github.com/loghaul/loghaul/internal/line"
 )
 
-// kept is what the store has of one generation on its way to one topic.
+// kept is what the store has of one generation on its way to one topic. It holds no
+// descriptor between two calls: very many files may go at once.
 type kept struct {
 	st  *Store
 	key Key
 	mu  struct {
 		sync.Mutex
 		segments []*segment // in order; positions missing between two of them were acknowledged
-		writing  disk.File  // of the last segment; nil: it is not open
-		reading  disk.File
-		read     *segment // what reading is of
-		left     bool     // it is not the store's any more
+		left     bool       // it is not the store's any more
 	}
 }
 
@@ -53,18 +49,18 @@ func (k *kept) append(g follow.Kept, cp follow.Checkpoint, data []byte) (n int, 
 	if room == 0 && last.sourceSize == g.Size && last.forsaken == g.Whole {
 		return before, full(len(data))
 	}
-	if k.mu.writing == nil {
-		if k.mu.writing, err = k.st.cfg.Disk.Open(last.path, os.O_RDWR, 0); err != nil {
-			k.st.give(room)
-			return before, fmt.Errorf("keeping the rest of %s: %w", cp.Path, err)
-		}
+	f, err := k.st.cfg.Disk.Open(last.path, os.O_RDWR, 0)
+	if err != nil {
+		k.st.give(room)
+		return before, fmt.Errorf("keeping the rest of %s: %w", cp.Path, err)
 	}
+	defer f.Close() // what is written is synced below
 	wrote, old := data[:room], *last
 	buf := make([]byte, 0, frameHead+min(frameMost, len(wrote)))
 	for first := true; first || len(wrote) > 0; first = false {
 		part := wrote[:min(len(wrote), frameMost)]
 		buf = appendFrame(buf[:0], last.end, g.Size, flags, part)
-		if _, err = k.mu.writing.WriteAt(buf, last.size); err != nil {
+		if _, err = f.WriteAt(buf, last.size); err != nil {
 			break
 		}
 		last.took(frame{length: len(part), position: last.end, sourceSize: g.Size, flags: flags})
@@ -73,7 +69,7 @@ func (k *kept) append(g follow.Kept, cp follow.Checkpoint, data []byte) (n int, 
 	if err == nil {
 		// Now, not in the background: the descriptor that these bytes come from is all
 		// there is of them, and the position that is answered is believed.
-		err = k.mu.writing.Sync()
+		err = f.Sync()
 	}
 	if err != nil {
 		*last = old // a reader cuts what stands behind it, the next write goes over it
@@ -123,17 +119,10 @@ func (k *kept) roll(g follow.Kept, cp follow.Checkpoint) (*segment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keeping the rest of %s in %s: %w", cp.Path, s.path, err)
 	}
-	k.closeWriting()
-	s.size, k.mu.writing = int64(len(header)), f
+	f.Close() // the first append syncs the header as well
+	s.size = int64(len(header))
 	k.mu.segments = append(k.mu.segments, s)
 	return s, nil
-}
-
-func (k *kept) closeWriting() {
-	if k.mu.writing != nil {
-		k.mu.writing.Close()
-		k.mu.writing = nil
-	}
 }
 
 // what says what is kept, apart from its bytes; false: nothing.
@@ -169,11 +158,7 @@ func (k *kept) ReadAt(b []byte, at int64) (n int, err error) {
 			}
 			return 0, fmt.Errorf("reading %s at %d: %w", s.path, p, follow.ErrGone)
 		}
-		f, err := k.open(s)
-		if err != nil {
-			return n, err
-		}
-		m, err := s.read(f, b[n:], p)
+		m, err := k.read(s, b[n:], p)
 		n += m
 		if err != nil {
 			return n, err
@@ -182,38 +167,18 @@ func (k *kept) ReadAt(b []byte, at int64) (n int, err error) {
 	return n, nil
 }
 
-// open is the segment's file for reading; the one of before is closed.
-func (k *kept) open(s *segment) (io.ReaderAt, error) {
-	if s == k.last() && k.mu.writing != nil {
-		return k.mu.writing, nil
-	}
-	if k.mu.read == s {
-		return k.mu.reading, nil
-	}
+// read reads from one segment.
+func (k *kept) read(s *segment, b []byte, at line.Position) (int, error) {
 	f, err := k.st.cfg.Disk.Open(s.path, os.O_RDONLY, 0)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	k.closeReading()
-	k.mu.reading, k.mu.read = f, s
-	return f, nil
+	defer f.Close()
+	return s.read(f, b, at)
 }
 
-func (k *kept) closeReading() {
-	if k.mu.reading != nil {
-		k.mu.reading.Close()
-		k.mu.reading, k.mu.read = nil, nil
-	}
-}
-
-// Close lets go of the files; they stay, and are opened again when they are asked for.
-func (k *kept) Close() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.closeReading()
-	k.closeWriting()
-	return nil
-}
+// Close has nothing to let go of.
+func (k *kept) Close() error { return nil }
 
 // trim removes the segments that are acknowledged; over: nothing is added any more.
 // When none is left the store forgets it.
@@ -224,12 +189,6 @@ func (k *kept) trim(acked line.Position, over bool) error {
 		s := k.mu.segments[0]
 		if s.end > acked || s == k.last() && !over && s.sourceSize > int64(s.end) {
 			break // it is needed, or it says what could not be kept
-		}
-		if s == k.last() {
-			k.closeWriting()
-		}
-		if s == k.mu.read {
-			k.closeReading()
 		}
 		if err := k.st.cfg.Disk.Remove(s.path); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("removing what is acknowledged: %w", err)
