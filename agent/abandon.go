@@ -125,10 +125,14 @@ func (a *Agent) abandon(input string) {
 			batches, bytes = batches+1, bytes+e.Bytes()
 			if !a.client.Opened(at) {
 				a.journal.Lost(e.Seq, e.Bytes())
+				a.abandoned(e)
 			}
 		}
 	}
 	a.client.Abandon(match)
-	a.metrics.lost.Add(bytes)
 	a.log.Warn("giving up what an input has begun, as asked", "input", input, "batches", batches, "bytes", bytes)
 }
+
+// abandoned counts a batch that was given up; one that was acknowledged in the last
+// moment is none.
+func (a *Agent) abandoned(e *journal.Entry) { a.metrics.lost.Add(e.Bytes()) }

@@ -59,7 +59,7 @@ type Agent struct {
 		topics  map[string]*topic
 		streams map[streamID]*stream
 		refs    []journal.InputRef // of values that are not in force any more, oldest first
-		odd     bool               // streams are left that nobody asks for
+		odd     map[streamID]bool  // streams that nobody asks for, or that wait to be placed: tidy looks again
 		full    error              // why the journal cannot be written
 		survey  *survey            // the last one
 	}
@@ -87,6 +87,7 @@ func New(cfg Config) (*Agent, error) {
 	a.cfg.Data = data
 	a.access = &discover.Access{Roots: cfg.Roots, WorldReadable: cfg.WorldReadable, Never: append(slices.Clone(cfg.Never), data)}
 	a.mu.inputs, a.mu.topics, a.mu.streams = map[string]*input{}, map[string]*topic{}, map[streamID]*stream{}
+	a.mu.odd = map[streamID]bool{}
 	a.byPath.m = map[string][]*stream{}
 	a.unpacking = archive.NewSlots(unpackBytes)
 	a.files.most = cfg.MaxOpen
@@ -152,7 +153,7 @@ func (a *Agent) open(sending context.Context) (err error) {
 		return err
 	}
 	a.events = discover.NewEvents(a.log)
-	a.client, err = produce.New(sending, produce.Config{Kafka: a.cfg.Kafka, Journal: a.journal, Framer: &framer{a}, Acked: a.metrics.acked, Doubled: a.doubled, BackoffStuck: a.cfg.stuckPause, Logger: a.log})
+	a.client, err = produce.New(sending, produce.Config{Kafka: a.cfg.Kafka, Journal: a.journal, Framer: &framer{a}, Acked: a.metrics.acked, Doubled: a.doubled, Abandoned: a.abandoned, BackoffStuck: a.cfg.stuckPause, Logger: a.log})
 	return err
 }
 
@@ -175,7 +176,9 @@ func (a *Agent) follow(ctx context.Context, publish *account.Publisher) error {
 			}
 		})
 	}
-	task("watching folders", a.events.Run)
+	if !a.cfg.deaf {
+		task("watching folders", a.events.Run)
+	}
 	task("watching inputs", func(ctx context.Context) error {
 		src := etcdconf.Cached(filepath.Join(a.cfg.Data, "inputs.json"), a.cfg.Inputs, 0, a.log)
 		return etcdconf.WatchInputs(ctx, src, a.check, func(in etcdconf.Inputs) { a.applyInputs(ctx, in) })

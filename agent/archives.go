@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/loghaul/loghaul/agent/archive"
@@ -19,21 +18,12 @@ const (
 	unpackBytes = 32 << 20
 	// waitArchive is how long a stream waits for an archive that cannot be read yet.
 	waitArchive = 200 * time.Millisecond
-	// knownFresh is for how long a list of all that the journal knows of a topic holds. An older
-	// position proves as well which file an archive was made from.
-	knownFresh = time.Second
 )
 
 // known is what the journal knows of a topic's generations, as archives are held against it.
 type known struct {
 	j     *journal.Journal
 	topic string
-
-	mu struct {
-		sync.Mutex
-		at     time.Time
-		byPath map[string][]follow.Checkpoint
-	}
 }
 
 // Of answers what is known of one generation, which is there.
@@ -75,19 +65,11 @@ func oldestFirst(streams []*stream) {
 }
 
 // At lists the generations that were first found under one of these paths.
-func (k *known) At(paths []string) []follow.Checkpoint {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if time.Since(k.mu.at) > knownFresh {
-		k.mu.byPath = map[string][]follow.Checkpoint{}
-		for _, g := range k.j.Generations(k.topic) {
-			k.mu.byPath[g.Path] = append(k.mu.byPath[g.Path], checkpoint(g))
-		}
-		k.mu.at = time.Now()
-	}
-	var found []follow.Checkpoint
+func (k *known) At(paths []string) (found []follow.Checkpoint) {
 	for _, path := range paths {
-		found = append(found, k.mu.byPath[path]...)
+		for _, g := range k.j.At(k.topic, path) {
+			found = append(found, checkpoint(g))
+		}
 	}
 	return found
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,9 +85,13 @@ func TestOnceSendsArchivesOldestFirst(t *testing.T) {
 	h := newHouse(t, oneTopic)
 	h.input("web", "web_log", "*.gz", `"partition":0,"batch":{"bytes":1024,"age":"1ms"}`)
 	var want []string
-	for _, name := range []string{"c.log", "a.log", "b.log"} {
+	for i, name := range []string{"c.log", "a.log", "b.log"} {
 		h.lines(name, 0, 1)
 		h.compress(name, ".gz")
+		written := time.Now().Add(time.Duration(i-9) * time.Hour)
+		if err := os.Chtimes(filepath.Join(h.logs, name+".gz"), written, written); err != nil {
+			t.Fatal(err)
+		}
 		want = append(want, name+" line 0")
 	}
 	if err := h.once(); err != nil {
@@ -120,6 +125,38 @@ func TestOnceNamesACutArchive(t *testing.T) {
 	if n := h.count("web_log"); n == 0 || n >= 3000 {
 		t.Errorf("%d records of the half archive", n)
 	}
+}
+
+func TestADamagedArchiveIsShownInTheStatus(t *testing.T) {
+	h := newHouse(t, oneTopic)
+	h.input("web", "web_log", "a.log", "")
+	h.lines("a.log", 0, 100)
+	r := h.start()
+	h.want("web_log", numbered("a.log", 0, 100))
+	r.stop()
+	h.lines("a.log", 100, 3000)
+	h.rename("a.log", "a.log.1")
+	h.compress("a.log.1", ".gz")
+	name := filepath.Join(h.logs, "a.log.1.gz")
+	st, err := os.Stat(name)
+	if err == nil {
+		err = os.Truncate(name, st.Size()/2)
+	}
+	longAgo := time.Now().Add(-time.Hour) // nobody is writing it any more
+	if err := errors.Join(err, os.Chtimes(name, longAgo, longAgo)); err != nil {
+		t.Fatal(err)
+	}
+	h.lines("a.log", 3100, 10)
+	r = h.start()
+	h.until(func() bool {
+		for _, s := range r.Status().Streams {
+			if strings.Contains(s.Error, "a.log.1.gz") {
+				return true
+			}
+		}
+		return false
+	}, func() string { return fmt.Sprintf("the archive is not named: %+v", r.Status().Streams) })
+	h.until(func() bool { return slices.Contains(h.values("web_log"), "a.log line 3109") }, func() string { return "what comes after the archive is not sent" })
 }
 
 func TestARunningAgentLeavesArchivesAloneAndGoesOnInItsOwn(t *testing.T) {

@@ -77,6 +77,7 @@ type Config struct {
 	accountEvery time.Duration    // between two parts of the account; default 5 s
 	stuckPause   time.Duration    // between tries of what only a person can mend; default 15 s
 	now          func() time.Time // the journal's clock; default time.Now
+	deaf         bool             // no events are to be had, as where the system has no watches left
 }
 
 func (c Config) withDefaults() Config {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/loghaul/loghaul/agent/journal"
 	"github.com/loghaul/loghaul/agent/produce/producetest"
 	"github.com/loghaul/loghaul/etcdconf"
 	"github.com/loghaul/loghaul/internal/line"
@@ -105,6 +106,27 @@ func TestAFileThatIsTruncatedStartsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.lines("a.log", 100, 10)
+	h.want("web_log", append(numbered("a.log", 0, 50), numbered("a.log", 100, 10)...))
+	h.contiguous("web_log")
+}
+
+// A life that is over is journaled as such; the file's next one begins without a line, so that nothing of it is.
+func TestAFileThatWasTruncatedBeforeARestartHasAnotherGeneration(t *testing.T) {
+	h := newHouse(t, oneTopic)
+	h.input("web", "web_log", "a.log", "")
+	h.lines("a.log", 0, 50)
+	r := h.start()
+	h.want("web_log", numbered("a.log", 0, 50))
+	if err := os.Truncate(filepath.Join(h.logs, "a.log"), 0); err != nil {
+		t.Fatal(err)
+	}
+	over := func() bool {
+		return slices.ContainsFunc(r.journal.Generations("web_log"), func(g journal.Generation) bool { return g.Ended })
+	}
+	h.until(over, func() string { return "the truncation is not noticed" })
+	r.stop()
+	h.lines("a.log", 100, 10)
+	h.start()
 	h.want("web_log", append(numbered("a.log", 0, 50), numbered("a.log", 100, 10)...))
 	h.contiguous("web_log")
 }

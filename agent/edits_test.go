@@ -232,7 +232,7 @@ func TestRule1_AnEditWhileAStreamChangesPartitionsLosesNothing(t *testing.T) {
 		l.tell(func(context.Context) {
 			any := false
 			for s := range l.streams {
-				any = any || s.held != nil
+				any = any || s.holding()
 			}
 			held <- any
 		})

@@ -67,5 +67,5 @@ func (s *stream) alarm() {
 // alarm makes the guard be looked at before its time.
 func (g *guard) alarm() {
 	g.alarmed.Store(true)
-	g.of.nudge()
+	g.a.guards.nudge()
 }

@@ -76,8 +76,16 @@ func (f *framer) Found(at journal.Partition, sealed []byte, ours bool) (int64, e
 		if err != nil {
 			return doubles, err
 		}
-		if !ok && ours && run.Path == "" {
-			t.strays.add(run)
+		switch {
+		case !ok && ours && run.Path == "" && late: // nobody looks for its file any more
+			doubles += run.Records
+		case !ok && run.Path == "" && !late:
+			if !t.strays.add(stray{run, ours}) && ours {
+				doubles += run.Records
+			}
+		case ok && !ours && run.Path == "" && run.To > g.Position: // another host may have sent it
+			doubles += run.Records
+			f.a.journal.Doubled(g.Ref, run.Records)
 		}
 		if !ok || !ours && run.Path == "" {
 			continue // its file is gone, or is not ours: nothing of it will be read
@@ -89,6 +97,10 @@ func (f *framer) Found(at journal.Partition, sealed []byte, ours bool) (int64, e
 		tail, length := f.tail(at.Topic, run)
 		if err := f.a.journal.Found(g.Ref, run.From, run.To, tail, length); err != nil {
 			return doubles, err
+		}
+		if _, begun := f.a.journal.Progress(g.Ref); !late && run.To > begun && !t.strays.took(g.Ref, run) {
+			doubles += run.Records
+			f.a.journal.Doubled(g.Ref, run.Records)
 		}
 	}
 	return doubles, nil

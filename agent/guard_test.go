@@ -3,10 +3,12 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/loghaul/loghaul/agent/batch"
 	"github.com/loghaul/loghaul/agent/follow"
@@ -46,6 +48,59 @@ func TestRule10WhatGoesFromItsPathWhileTheBrokerIsAwayIsSentWhenItIsBack(t *test
 			h.until(func() bool { return h.spooled() == 0 }, func() string { return "the spool is not emptied" })
 		})
 	}
+}
+
+func TestRule10FilesAreHeldAtOnceWhenItIsKnownThatTheirTopicTakesItsTime(t *testing.T) {
+	gs := &guards{wake: make(chan struct{}, 1)}
+	g := &guard{id: streamID{"/var/log/a.log", "web_log"}, since: time.Now().Add(time.Hour)}
+	gs.of("web_log").byPath["/var/log/a.log"] = g
+	if n := len(gs.due()); n != 0 {
+		t.Fatalf("%d files are opened before anybody knows whether their topic is there", n)
+	}
+	gs.hurry("audit")
+	if n := len(gs.due()); n != 0 {
+		t.Fatalf("%d files are opened because of another topic", n)
+	}
+	gs.hurry("web_log")
+	if all := gs.due(); len(all) != 1 || len(gs.wake) != 1 {
+		t.Fatalf("%d files are opened, woken %d: what is deleted until the topic is there is lost", len(all), len(gs.wake))
+	}
+}
+
+func TestRule10FilesThatComeAndGoWhileTheTopicIsAwayCostNoMoreThanTheirNames(t *testing.T) {
+	h := newHouse(t, oneTopic)
+	h.input("web", "web_log", "*.log", "")
+	h.b.Stop()
+	r := h.start()
+	<-r.Ready()
+	held := func(n int) {
+		t.Helper()
+		h.until(func() bool {
+			r.guards.Lock()
+			defer r.guards.Unlock()
+			return r.guards.n == n && (r.guards.open > 0) == (n > 0)
+		}, func() string {
+			r.guards.Lock()
+			defer r.guards.Unlock()
+			return fmt.Sprintf("%d files are held, with %d descriptors; want %d", r.guards.n, r.guards.open, n)
+		})
+	}
+	var want []string
+	for i := range 3 {
+		name := fmt.Sprintf("%d.log", i)
+		h.lines(name, 0, 10)
+		want = append(want, numbered(name, 0, 10)...)
+		held(1)
+		h.remove(name)
+		held(0)
+	}
+	h.lines("0.log", 10, 5) // the name comes back
+	want = append(want, numbered("0.log", 10, 5)...)
+	held(1)
+	h.b.Start(oneTopic)
+	h.want("web_log", want)
+	h.contiguous("web_log")
+	h.until(func() bool { return h.spooled() == 0 }, func() string { return "the spool is not emptied" })
 }
 
 // remembering is an agent that has a journal and a spool in dir, and nothing else.
@@ -118,7 +173,7 @@ func TestRule7_WhatIsDeletedWhileTheTopicIsReadBackStaysInTheJournal(t *testing.
 func TestRule4_WhatIsNobodysIsNotForgottenWhenItsFileCannotBeLookedForYet(t *testing.T) {
 	a := remembering(t, disk.Real{}, t.TempDir())
 	tp := &topic{a: a, name: "web_log"}
-	tp.strays.add(batch.Run{Generation: line.Generation(7), From: 0, To: 10, Records: 1})
+	tp.strays.add(stray{batch.Run{Generation: line.Generation(7), From: 0, To: 10, Records: 1}, true})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := tp.recall(ctx, journal.Doubt{Why: "its end was torn"}); err == nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -13,17 +14,28 @@ func TestAFileThatIsNotWrittenForWeeksIsNotForgotten(t *testing.T) {
 	h := newHouse(t, oneTopic)
 	h.input("web", "web_log", "a.log", "")
 	h.lines("a.log", 0, 10)
-	h.change = func(c *Config) { c.now = func() time.Time { return time.Now().AddDate(0, 0, -29) } }
+	began, opened := time.Now().Add(-29*24*time.Hour), false
+	h.change = func(c *Config) { c.now = func() time.Time { return began } }
 	if err := h.once(); err != nil {
 		t.Fatal(err)
 	}
-	h.change = nil
+	var asked sync.Mutex
+	h.change = func(c *Config) { // opened on that day, and 29 days pass at once
+		c.now = func() time.Time {
+			asked.Lock()
+			defer asked.Unlock()
+			if !opened {
+				opened = true
+				return began
+			}
+			return time.Now()
+		}
+	}
 	r := h.start()
 	<-r.Ready()
-	today := int32(time.Now().Unix() / 86400)
 	h.until(func() bool {
 		gens := r.journal.Generations("web_log")
-		return len(gens) == 1 && gens[0].Seen >= today
+		return len(gens) == 1 && gens[0].Seen >= int32(began.Unix()/86400)+29
 	}, func() string { return "the journal is not told that the file is still there, and will forget it" })
 	r.stop()
 	h.want("web_log", numbered("a.log", 0, 10))

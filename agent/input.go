@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -32,7 +33,7 @@ type input struct {
 	left   map[string]bool // paths of an earlier life that lead nowhere now
 	finder *discover.Finder
 	broken error
-	astray error // the partition it names is not there; its streams wait without a lane
+	astray error // the partition it names is not there; its streams wait in a lane that reads nothing of them
 }
 
 // check refuses what this version cannot honour yet, each with a sentence of its own.
@@ -171,7 +172,7 @@ func (a *Agent) applySet(ctx, finding context.Context, in *input, set discover.S
 			a.log.Warn("a path is not followed", "input", in.Name, "path", path, "err", err)
 		}
 	}
-	looked := in.from != nil
+	looked, before := in.from != nil, in.set
 	in.set = &set
 	if !looked {
 		in.from = map[string]bool{}
@@ -191,7 +192,34 @@ func (a *Agent) applySet(ctx, finding context.Context, in *input, set discover.S
 	if !looked && in.Start == etcdconf.StartEnd {
 		a.first.claim(in.Name, in.Topic) // only now: a crash before must not make a later end, or 0, of these
 	}
-	a.reconcile(ctx)
+	if !looked || before == nil {
+		a.reconcile(ctx)
+		return
+	}
+	a.recountLost(in.Topic)
+	a.revise(ctx, func(yield func(streamID) bool) {
+		for path := range differ(before.Files, set.Files) {
+			if !yield(streamID{path, in.Topic}) {
+				return
+			}
+		}
+	})
+}
+
+// differ are the paths of which one of two sets says something else than the other.
+func differ(a, b map[string]*discover.File) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for path, file := range b {
+			if was := a[path]; (was == nil || was != file && *was != *file) && !yield(path) {
+				return
+			}
+		}
+		for path := range a {
+			if b[path] == nil && !yield(path) {
+				return
+			}
+		}
+	}
 }
 
 // leftBy lists the paths that an input matches, that the journal knows and that lead

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -25,7 +26,8 @@ func childMain() {
 	data, logs := os.Args[1], os.Args[2]
 	inputs := etcdconf.NewMemory(etcdconf.KindInput)
 	inputs.Put("web", fmt.Sprintf(`{"paths":[%q],"topic":"web_log","batch":{"bytes":3000,"age":"1ms"},"drop":["DROP"]}`, filepath.Join(logs, "*.log")))
-	a, err := New(Config{Data: data, Host: "web-1", Roots: []string{logs}, Inputs: inputs, Kafka: kafka.Config{Brokers: []string{os.Getenv(childEnv)}}})
+	a, err := New(Config{Data: data, Host: "web-1", Roots: []string{logs}, Inputs: inputs, Kafka: kafka.Config{Brokers: []string{os.Getenv(childEnv)}},
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err == nil {
 		err = a.Run(context.Background())
 	}

@@ -27,7 +27,8 @@ type lane struct {
 	topic *topic
 	part  int32
 	parts []*produce.Partition
-	turn  int // whose turn it is in a spread lane
+	turn  int     // whose turn it is in a spread lane
+	taken *stream // it is being read
 	log   *slog.Logger
 
 	wake chan struct{} // there is mail, or an answer came; capacity 1
@@ -48,8 +49,10 @@ type lane struct {
 	sweep      time.Time
 	busy, idle rota                  // whom look asks about, by how often
 	deaf       rota                  // idle, and no events tell of them
+	unseen     rota                  // nobody has looked at them yet
 	timed      map[*stream]time.Time // something of theirs runs out then
 	closing    map[*stream]bool      // generations of theirs are over when they are acknowledged
+	behind     map[*stream]bool      // a file of theirs waits until the one before it is quiet
 	alarmed    atomic.Bool           // one of streams is
 	lookAround time.Time             // when watch looks again
 	bufs       buffers
@@ -58,7 +61,7 @@ type lane struct {
 func newLane(a *Agent, t *topic, part int32, parts []*produce.Partition) *lane {
 	return &lane{a: a, topic: t, part: part, parts: parts, log: a.log.With("topic", t.name), wake: make(chan struct{}, 1),
 		streams: map[*stream]bool{}, leaving: map[*stream]bool{}, dozing: map[*stream]time.Time{}, trailing: map[*stream]bool{},
-		timed: map[*stream]time.Time{}, closing: map[*stream]bool{}, bufs: buffers{budget: a.budget}}
+		timed: map[*stream]time.Time{}, closing: map[*stream]bool{}, behind: map[*stream]bool{}, bufs: buffers{budget: a.budget}}
 }
 
 // tell leaves something to be done by the lane's goroutine. It does not block.
@@ -98,10 +101,9 @@ func (l *lane) run(ctx context.Context) {
 	defer l.a.budget.lanes.Add(-1)
 	defer func() {
 		for s := range l.streams {
-			s.acknowledged(l.a.journal) // else what ended just now is looked for again
-			s.f.Close()
-			s.exposed = l.a.exposed.expose(s, s.exposed, nil)
-			l.a.files.count(s, 0, false, time.Now())
+			if s.acknowledged(l.a.journal); s.awake != nil { // else what ended just now is looked for again
+				s.close(l.a)
+			}
 		}
 	}()
 	for ctx.Err() == nil {
@@ -155,11 +157,18 @@ func (l *lane) add(ctx context.Context, s *stream) {
 	s.shown.Unlock()
 	s.leaving = false
 	if s.fresh {
-		s.fresh = false
+		if s.fresh = false; s.awake == nil {
+			s.rise(l.a, l.topic)
+		}
 		l.settle(ctx, s)
 	}
-	if s.held != nil {
+	if s.holding() {
 		l.push(s)
+	}
+	if s.awake == nil {
+		l.unseen.push(s)
+		l.sweep = time.Time{}
+		return
 	}
 	l.lookAt(s, time.Now())
 }
@@ -187,7 +196,8 @@ func (l *lane) push(s *stream) {
 // read takes one buffer full of the stream whose turn it is.
 func (l *lane) read(ctx context.Context) error {
 	s := l.ready[0]
-	l.ready, s.queued = l.ready[1:], false
+	l.ready, s.queued, l.taken = l.ready[1:], false, s
+	defer func() { l.taken = nil }()
 	if s.leaving || s.resting {
 		return nil
 	}
@@ -328,8 +338,12 @@ func (l *lane) moves(s *stream, c follow.Chunk) bool {
 	return true
 }
 
-// leave stops reading a stream; it is handed back when all of it is acknowledged.
+// leave stops reading a stream; it is handed back when all of it is acknowledged. One that
+// was handed back meanwhile is another lane's, or nobody's.
 func (l *lane) leave(s *stream) {
+	if !l.streams[s] {
+		return
+	}
 	s.leaving = true
 	l.leaving[s] = true
 }
@@ -369,22 +383,5 @@ func (l *lane) insist(ctx context.Context, f func() error) error {
 		if err := l.patiently(ctx, until(time.Now().Add(wait))); err != nil {
 			return err
 		}
-	}
-}
-
-// until waits until at.
-func until(at time.Time) func(context.Context) error {
-	return func(ctx context.Context) error {
-		pause(ctx, time.Until(at))
-		return ctx.Err()
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
 	}
 }

@@ -18,6 +18,7 @@ func (l *lane) look(ctx context.Context, now time.Time) {
 	l.sweep = now.Add(lookBusy)
 	busy, idle, deaf := l.a.paces()
 	n := l.round(&l.busy, busy, now, looksAtOnce)
+	n = l.round(&l.unseen, 0, now, n)
 	n = l.round(&l.deaf, deaf, now, n)
 	l.round(&l.idle, idle, now, n)
 	for s, at := range l.timed {
@@ -30,7 +31,7 @@ func (l *lane) look(ctx context.Context, now time.Time) {
 			l.sweep = at
 		}
 	}
-	if least := now.Add(lookSoon); l.sweep.Before(least) {
+	if least := now.Add(lookSoon); l.sweep.Before(least) && l.unseen.first == nil {
 		l.sweep = least
 	}
 	for s := range l.closing {
@@ -70,6 +71,11 @@ func (l *lane) note(s *stream) {
 			l.sweep = at
 		}
 	}
+	if s.f.Behind() {
+		l.behind[s] = true
+	} else {
+		delete(l.behind, s)
+	}
 	if len(s.sources) > 1 || s.ending {
 		l.closing[s] = true
 	} else {
@@ -81,6 +87,9 @@ func (l *lane) note(s *stream) {
 func (l *lane) lookAt(s *stream, now time.Time) {
 	s.looked = now
 	s.alarmed.Store(false) // before looking: what is removed from now on is told again
+	if s.awake == nil && !l.stirs(s, now) {
+		return
+	}
 	ready, err := s.f.Look()
 	s.exposed = l.a.exposed.expose(s, s.exposed, s.f.Exposed())
 	if s.trouble(err) {
@@ -97,13 +106,17 @@ func (l *lane) lookAt(s *stream, now time.Time) {
 	l.closeSome(s, ready, now)
 	l.remember(s, now)
 	s.show(nil, err)
+	l.slumber(s, now)
 }
 
 // remember tells the journal once a day that the stream's files are still there: one
 // that is not written for weeks must not be forgotten, or it would be sent again.
 func (l *lane) remember(s *stream, now time.Time) {
-	if today := now.Unix() / 86400; s.day != today {
-		s.day = today
+	if today := int32(now.Unix() / 86400); s.day != today {
+		if s.day = today; s.awake == nil {
+			l.a.journal.SawRef(s.shown.ref)
+			return
+		}
 		for _, cp := range s.f.Checkpoints() {
 			l.a.journal.Saw(s.id.topic, journal.ID{FS: cp.ID.FS, Inode: cp.ID.Inode, Birth: cp.ID.Birth, Cut: cp.ID.Cut})
 		}
@@ -136,7 +149,7 @@ func (l *lane) rest(ctx context.Context, now time.Time) {
 		}
 	}
 	l.mail.Lock()
-	l.mail.idle = len(l.mail.in) == 0 && len(l.dozing) == 0 && (l.batch == nil || l.batch.Empty())
+	l.mail.idle = len(l.mail.in) == 0 && len(l.dozing) == 0 && len(l.behind) == 0 && l.unseen.first == nil && (l.batch == nil || l.batch.Empty())
 	l.mail.Unlock()
 	t := time.NewTimer(until.Sub(now))
 	defer t.Stop()

@@ -23,7 +23,7 @@ func (l *lane) send(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if buf, err = l.batch.Seal(buf[:0], t.Producer, time.Now()); err != nil {
+		if buf, err = l.batch.Trade(buf, t.Producer, time.Now()); err != nil {
 			t.Cancel()
 			return err
 		}
@@ -38,7 +38,7 @@ func (l *lane) send(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		l.bufs.put(buf)
+		l.bufs.put(l.batch.Untrade(buf))
 		return err
 	}
 	l.batch.Reset()

@@ -70,11 +70,32 @@ func (l *lane) watch(now time.Time) {
 			due = 0
 		case s.told.Load():
 			due = watchEvery
-		case s.f.Lag() > 0:
+		case s.awake != nil && s.f.Lag() > 0:
 			due = lagging
 		}
-		if at := s.f.Due(); now.Sub(s.looked) >= due || !at.IsZero() && !now.Before(at) {
+		var at time.Time
+		if s.awake != nil {
+			at = s.f.Due()
+		}
+		if now.Sub(s.looked) >= due || !at.IsZero() && !now.Before(at) {
 			l.lookAt(s, now)
 		}
+	}
+}
+
+// until waits until at.
+func until(at time.Time) func(context.Context) error {
+	return func(ctx context.Context) error {
+		pause(ctx, time.Until(at))
+		return ctx.Err()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }

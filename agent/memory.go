@@ -11,10 +11,10 @@ const (
 	memoryStep = 8 << 20  // what is worth telling
 )
 
-// needs is how many bytes the process needs in all: the budget, or half as much again as
+// needs is how many bytes the process needs in all: the budget, or a quarter more than
 // what is alive, if that is more because very many files are followed. A limit below what
 // is alive would make the runtime collect garbage without end.
-func needs(budget, alive int64) int64 { return max(budget, alive+alive/2) + memoryBase }
+func needs(budget, alive int64) int64 { return max(budget, alive+alive/4) + memoryBase }
 
 // tellMemory tells NeedsMemory, now and when it has changed much, until ctx ends.
 func (a *Agent) tellMemory(ctx context.Context) error {

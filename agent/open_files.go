@@ -94,7 +94,7 @@ func (l *lane) closeSome(s *stream, used bool, now time.Time) {
 // with what only a descriptor leads to.
 func (l *lane) closeFile(s *stream, now time.Time) *stream {
 	s.asked.Store(false)
-	if !l.streams[s] {
+	if !l.streams[s] || s.awake == nil {
 		return nil
 	}
 	if !l.a.files.over() && !s.settled(l.a.journal) {

@@ -13,7 +13,7 @@ func TestDescriptorsOfTheFileReadLongestAgoAreClosedFirst(t *testing.T) {
 	streams := map[string]*stream{}
 	read := func(name string) string {
 		if streams[name] == nil {
-			streams[name] = &stream{id: streamID{path: name}}
+			streams[name] = &stream{id: streamID{path: name}, awake: &awake{}}
 		}
 		now = now.Add(time.Second)
 		v := o.count(streams[name], 1, true, now)
@@ -32,7 +32,7 @@ func TestDescriptorsOfTheFileReadLongestAgoAreClosedFirst(t *testing.T) {
 	if v := o.count(streams["b"], 0, false, now); v != nil {
 		t.Fatalf("%s is to be closed though there are no more than allowed", v.id.path)
 	}
-	looked := &stream{id: streamID{path: "never read"}}
+	looked := &stream{id: streamID{path: "never read"}, awake: &awake{}}
 	if v := o.count(looked, 1, false, now); v != looked {
 		t.Error("a file that was never read does not go before those that are")
 	}
@@ -47,7 +47,7 @@ func TestIdleFilesKeepTheirDescriptorsWhileThereAreFew(t *testing.T) {
 	o := &openFiles{most: 1000}
 	var first *stream
 	for i := range idleFiles {
-		s := &stream{id: streamID{path: fmt.Sprint(i)}}
+		s := &stream{id: streamID{path: fmt.Sprint(i)}, awake: &awake{}}
 		if first == nil {
 			first = s
 		}
@@ -55,7 +55,7 @@ func TestIdleFilesKeepTheirDescriptorsWhileThereAreFew(t *testing.T) {
 			t.Fatalf("%s is to be closed, the %dth of few", v.id.path, i)
 		}
 	}
-	one := &stream{}
+	one := &stream{awake: &awake{}}
 	if v := o.count(one, 1, true, now); v != nil {
 		t.Fatalf("%s is to be closed though it was just read", v.id.path)
 	}

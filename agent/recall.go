@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/loghaul/loghaul/agent/batch"
@@ -14,6 +13,7 @@ import (
 	"github.com/loghaul/loghaul/agent/produce"
 	"github.com/loghaul/loghaul/agent/spool"
 	"github.com/loghaul/loghaul/internal/line"
+	"github.com/loghaul/loghaul/internal/record"
 )
 
 const (
@@ -40,14 +40,18 @@ type recall struct {
 	found map[int]*stored          // by file: its latest life
 	plain map[string]bool          // paths whose lines are sent as they were written
 	done  map[line.Generation]bool // generations that are none of files
+	gone  map[string]bool          // paths of such generations that are wanted
 }
 
 // stored is what a topic has of one file's latest life.
 type stored struct {
 	life      follow.Checkpoint
-	path      string // the first one, which the key keeps
-	partition int32
-	runs      []batch.Run // of records without a key, which lie in any partition
+	path      string        // the first one, which the key keeps
+	partition int32         // of the newest record
+	seen      []int32       // partitions with records of it
+	sent      time.Time     // when the newest was
+	runs      []batch.Run   // of records without a key, which lie in any partition
+	keyed     line.Position // the end of the newest record with a key; 0: none has one
 	end       line.Position
 	last      []byte // source bytes just before end
 }
@@ -65,7 +69,7 @@ func (t *topic) recall(ctx context.Context, d journal.Doubt) (err error) {
 		return nil
 	}
 	r := &recall{t: t, anew: d.New, born: d.Born, finder: batch.Finder{Host: t.a.cfg.Host}, lives: map[line.Generation]int{}, paths: map[string][]int{},
-		found: map[int]*stored{}, plain: map[string]bool{}, done: map[line.Generation]bool{}}
+		found: map[int]*stored{}, plain: map[string]bool{}, done: map[line.Generation]bool{}, gone: map[string]bool{}}
 	if !d.New {
 		r.born = time.Now()
 	}
@@ -73,8 +77,10 @@ func (t *topic) recall(ctx context.Context, d journal.Doubt) (err error) {
 		return err
 	}
 	for _, run := range strays {
-		if i, ok := r.file(run); ok {
-			r.note(i, spread, run)
+		if i, ok := r.file(run.Run); ok && run.ours {
+			r.note(i, spread, run.Run, time.Now())
+		} else if ok {
+			t.a.client.MayDouble(run.Records)
 		}
 	}
 	if d.New {
@@ -85,64 +91,30 @@ func (t *topic) recall(ctx context.Context, d journal.Doubt) (err error) {
 		} else if err != nil {
 			return fmt.Errorf("reading back what topic %s has of this host: %w", t.name, err)
 		}
+		r.tellOfArchives()
 	}
 	return r.keep()
 }
 
-// readBack looks through the partitions, up to the time when the journal was begun.
+// readBack looks through the partitions, up to the time when the journal was begun. An
+// input may have sent a file to one partition and, edited, to another: once each file was
+// seen somewhere, the others are read as far as anything newer of it may lie.
 func (r *recall) readBack(ctx context.Context) error {
 	t, left := r.t, r.t.a.cfg.RecallBytes
+	least := max(left/int64(t.info.Partitions), 1) // whatever was read of those before
 	for n := range t.info.Partitions {
-		span := produce.Span{From: r.from, To: r.born.Add(clockSlack), Bytes: left}
-		read, all, err := t.a.client.ReadBack(ctx, journal.Partition{Topic: t.name, Number: n}, span, func(sealed []byte) error { return r.take(n, sealed) }, r.enough)
+		share := max(left/int64(t.info.Partitions-n), least)
+		span := produce.Span{From: r.newerThan(), To: r.born.Add(clockSlack), Bytes: share}
+		enough := func() bool { return r.enough(n) }
+		read, all, err := t.a.client.ReadBack(ctx, journal.Partition{Topic: t.name, Number: n}, span, func(sealed []byte) error { return r.take(n, sealed) }, enough)
 		if err != nil {
 			return err
 		}
-		if left = max(left-read, 1); !all {
+		if left = max(left-read, 0); !all {
 			t.a.log.Warn("the topic holds more of the time of these files than is read back: a file that was sent only before that is sent again", "topic", t.name, "partition", n, "read_bytes", read)
 		}
 	}
 	return nil
-}
-
-// strays are runs of our producer id whose records have no key and whose generation the
-// journal does not know: their file is looked for once the inputs have theirs.
-type strays struct {
-	sync.Mutex
-	runs []batch.Run
-}
-
-// straysMost bounds them; what is more is sent again.
-const straysMost = 1 << 16
-
-func (s *strays) add(run batch.Run) {
-	s.Lock()
-	defer s.Unlock()
-	for i := len(s.runs) - 1; i >= max(0, len(s.runs)-64); i-- {
-		if last := &s.runs[i]; last.Generation == run.Generation && last.To == run.From {
-			last.To, last.Records = run.To, last.Records+run.Records
-			return
-		}
-	}
-	if len(s.runs) < straysMost {
-		run.Last = nil // it is the finder's
-		s.runs = append(s.runs, run)
-	}
-}
-
-func (s *strays) take() []batch.Run {
-	s.Lock()
-	defer s.Unlock()
-	runs := s.runs
-	s.runs = nil
-	return runs
-}
-
-// put gives back what was taken.
-func (s *strays) put(runs []batch.Run) {
-	s.Lock()
-	defer s.Unlock()
-	s.runs = append(runs, s.runs...)
 }
 
 // look lists the files that may have been sent before this journal was begun. It waits
@@ -210,15 +182,34 @@ func (r *recall) wanted() (paths []string, all bool) {
 	return paths, all
 }
 
-// enough says whether the end of every file is known: each was seen, and the newest is
-// read first.
-func (r *recall) enough() bool {
+// enough says whether a partition has nothing newer of any file: each was seen in it, and
+// the newest is read first.
+func (r *recall) enough(partition int32) bool {
 	for i := range r.files {
-		if f := r.found[i]; f == nil || f.runs != nil {
+		if f := r.found[i]; f == nil || f.runs != nil || !slices.Contains(f.seen, partition) {
 			return false
 		}
 	}
 	return true
+}
+
+// newerThan is from when on a partition is read: nothing newer of any file was sent
+// earlier.
+func (r *recall) newerThan() time.Time {
+	oldest := time.Time{}
+	for i := range r.files {
+		f := r.found[i]
+		if f == nil || f.runs != nil {
+			return r.from
+		}
+		if oldest.IsZero() || f.sent.Before(oldest) {
+			oldest = f.sent
+		}
+	}
+	if oldest = oldest.Add(-clockSlack); oldest.Before(r.from) {
+		return r.from
+	}
+	return oldest
 }
 
 // take notes which of the files a stored batch holds.
@@ -228,9 +219,13 @@ func (r *recall) take(partition int32, sealed []byte) error {
 		r.t.a.log.Warn("a batch of the topic cannot be read and is passed over", "topic", r.t.name, "partition", partition, "err", err)
 		return nil
 	}
+	h, err := record.ParseHeader(sealed)
+	if err != nil {
+		return err
+	}
 	for _, run := range runs {
 		if i, ok := r.file(run); ok {
-			r.note(i, partition, run)
+			r.note(i, partition, run, time.UnixMilli(h.MaxTimestamp))
 		}
 	}
 	return nil
@@ -251,38 +246,60 @@ func (r *recall) file(run batch.Run) (int, bool) {
 		}
 	}
 	r.done[run.Generation] = true
+	if _, wanted := r.plain[run.Path]; wanted {
+		r.gone[run.Path] = true
+	}
 	return 0, false
 }
 
 // note takes a run of a file up; of several lives of the file the latest counts.
-func (r *recall) note(i int, partition int32, run batch.Run) {
+func (r *recall) note(i int, partition int32, run batch.Run, sent time.Time) {
 	f := r.found[i]
 	if f == nil || f.life.ID.Generation() != run.Generation {
 		life, ok := r.files[i].Lives(run.Generation)
-		if !ok || f != nil && life.ID.Cut < f.life.ID.Cut {
+		if ok && f != nil && life.ID.Cut < f.life.ID.Cut {
+			f.see(partition)
 			return
 		}
-		f = &stored{life: life, path: run.Path, partition: partition}
+		if !ok {
+			return
+		}
+		f = &stored{life: life, path: run.Path}
 		r.found[i] = f
 	}
+	f.see(partition)
 	if run.Path == "" {
-		f.partition, f.path = spread, r.files[i].Path
-		f.runs = append(f.runs, batch.Run{From: run.From, To: run.To})
+		f.path, partition = r.files[i].Path, spread
+		f.runs = append(f.runs, batch.Run{From: run.From, To: run.To, Records: run.Records})
+	} else {
+		f.path, f.keyed = run.Path, max(f.keyed, run.To)
 	}
 	if run.To > f.end {
 		f.end, f.last = run.To, append(f.last[:0], run.Last...)
+		f.partition, f.sent = partition, sent
+	}
+}
+
+// see takes over that a partition has records of the file, or of an earlier life of it.
+func (f *stored) see(partition int32) {
+	if !slices.Contains(f.seen, partition) {
+		f.seen = append(f.seen, partition)
 	}
 }
 
 // upTo is up to where all of the file is stored. With a key that is the end of the
 // newest record. Without one, batches of several partitions were on the way at once, and
-// it is the first gap behind what is stored; what came before has been cut away.
+// it is the first gap behind what is stored; what came before has been cut away. Where an
+// edit gave it a key or took it, all before a record with one is stored.
 func (f *stored) upTo() line.Position {
 	if len(f.runs) == 0 {
 		return f.end
 	}
 	slices.SortFunc(f.runs, func(a, b batch.Run) int { return int(max(-1, min(1, a.From-b.From))) })
-	to := f.runs[0].To
+	to := f.keyed
+	if to == 0 {
+		to = f.runs[0].To
+	}
 	for _, run := range f.runs {
 		if run.From > to {
 			break
@@ -332,11 +349,20 @@ func (r *recall) keepOne(i int, f *stored, to line.Position) error {
 		cp.Tail, cp.TailLength = follow.Tail(f.last)
 	}
 	r.forget(cp.ID)
-	_, err = r.t.a.journal.Register(journal.Generation{
+	g, err := r.t.a.journal.Register(journal.Generation{
 		Topic: r.t.name, ID: journalID(cp.ID), Name: cp.ID.Generation(), Path: f.path,
 		Began: cp.Began, Head: cp.Head, HeadLength: cp.HeadLength, Tail: cp.Tail, TailLength: cp.TailLength, Partition: f.partition, Position: to, From: journal.Unknown,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	for _, run := range f.runs {
+		if run.From > to { // what lies between is not stored, and reading goes on before it
+			r.t.a.client.MayDouble(run.Records)
+			r.t.a.journal.Doubled(g.Ref, run.Records)
+		}
+	}
+	return nil
 }
 
 // forget drops what a journal that has sent nothing to the topic was told of a file.

@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"os"
 	"slices"
@@ -16,45 +17,77 @@ import (
 // stream is known by path and topic, so an edit that keeps both keeps it and its
 // positions.
 func (a *Agent) reconcile(ctx context.Context) {
+	want := a.desired()
+	a.leftovers(want)
+	for id := range a.mu.streams {
+		if want[id] == nil {
+			want[id] = nil // which is something else than not to be there
+		}
+	}
+	a.fit(ctx, want)
+}
+
+// revise is reconcile for some streams, which costs what they are and not what there is;
+// mu is held.
+func (a *Agent) revise(ctx context.Context, ids iter.Seq[streamID]) {
+	want := map[streamID]*input{}
+	for id := range ids {
+		want[id] = a.wanted(id)
+	}
+	a.fit(ctx, want)
+}
+
+// fit makes streams what is asked for: an input, or nothing; mu is held.
+func (a *Agent) fit(ctx context.Context, want map[streamID]*input) {
 	if ctx.Err() != nil {
 		return
 	}
-	want := a.desired()
-	a.leftovers(want)
-	for _, in := range want {
-		a.topicOf(ctx, in.Topic, in)
+	for _, in := range a.mu.inputs {
+		if in.set != nil && in.broken == nil && len(in.set.Files)+len(in.left) > 0 {
+			a.topicOf(ctx, in.Topic, in)
+		}
 	}
-	for _, t := range a.mu.topics {
-		t.known = nil
-	}
-	a.mu.odd = false
-	for id, s := range a.mu.streams {
-		a.mu.odd = a.mu.odd || want[id] == nil
-		l := s.lane.Load()
-		in := want[id]
-		if l == nil {
-			a.place(ctx, s, in)
+	for id, in := range want {
+		s := a.mu.streams[id]
+		if s == nil {
 			continue
 		}
-		if in == nil && !a.vanished(s) || in != nil && remade(s.want, in) {
+		if delete(a.mu.odd, id); in == nil {
+			a.mu.odd[id] = true
+		}
+		switch l := s.lane.Load(); {
+		case l == nil:
+			a.place(ctx, s, in)
+		case in == nil && !a.vanished(s), in != nil && remade(s.want, in), in != nil && in == s.want && in.astray != nil && a.placeable(in):
 			l.tell(func(context.Context) { l.leave(s) })
-		} else if in != nil {
+		case in != nil:
 			a.adopt(l, s, in)
 		}
 	}
-	// All are made before any is looked at: what is another one's old file is then
-	// known to be so.
-	var fresh []*stream
+	a.begetAll(ctx, want)
+}
+
+// begetAll makes the streams that are not there yet; mu is held. All are made before any
+// is looked at: what is another one's old file is then known to be so.
+func (a *Agent) begetAll(ctx context.Context, want map[streamID]*input) {
 	for _, t := range a.mu.topics {
 		if t.ready {
 			a.letGo(t.name)
 		}
 	}
-	for _, id := range slices.SortedFunc(maps.Keys(want), cmpID) {
+	var missing []streamID
+	for id, in := range want {
+		if in != nil && a.mu.streams[id] == nil {
+			missing = append(missing, id)
+		}
+	}
+	slices.SortFunc(missing, cmpID)
+	var fresh []*stream
+	for _, id := range missing {
 		if t := a.mu.topics[id.topic]; !t.ready {
 			a.hold(t, id, want[id])
 			want[id].leaves(id.path)
-		} else if a.mu.streams[id] == nil {
+		} else {
 			fresh = append(fresh, a.newStream(t, id, want[id]))
 		}
 	}
@@ -64,9 +97,27 @@ func (a *Agent) reconcile(ctx context.Context) {
 	for _, s := range fresh {
 		a.attach(ctx, s)
 	}
-	for _, t := range a.mu.topics {
-		t.known = nil
+}
+
+// wanted is the input that asks for a stream, nil for none: the first by name. mu is held.
+func (a *Agent) wanted(id streamID) (want *input) {
+	for name, in := range a.mu.inputs {
+		if in.Topic == id.topic && in.broken == nil && in.set != nil && in.set.Files[id.path] != nil && (want == nil || name < want.Name) {
+			want = in
+		}
 	}
+	if want != nil {
+		return want
+	}
+	for _, in := range a.mu.inputs { // a path of an earlier life (leftovers)
+		if in.Topic == id.topic && in.left[id.path] {
+			if t := a.mu.topics[id.topic]; t != nil && t.ready {
+				delete(in.left, id.path)
+			}
+			want = in
+		}
+	}
+	return want
 }
 
 // leftovers adds the paths that an earlier life followed and that lead nowhere now:
@@ -82,6 +133,9 @@ func (a *Agent) leftovers(want map[streamID]*input) {
 			if want[id] == nil {
 				want[id] = in
 			}
+		}
+		if len(in.left) == 0 {
+			in.left = nil // it may have been large
 		}
 	}
 }
@@ -116,6 +170,28 @@ func (a *Agent) desired() map[streamID]*input {
 	return want
 }
 
+// recountLost counts anew how many files of the inputs of a topic others of them send. It
+// costs what they match, but only where there are several.
+func (a *Agent) recountLost(topic string) {
+	var same []*input
+	for _, name := range slices.Sorted(maps.Keys(a.mu.inputs)) {
+		if in := a.mu.inputs[name]; in.Topic == topic && in.set != nil && in.broken == nil {
+			in.lost = 0
+			same = append(same, in)
+		}
+	}
+	for n, in := range same {
+		for path := range in.set.Files {
+			if n == 0 {
+				break
+			}
+			if slices.ContainsFunc(same[:n], func(x *input) bool { return x.set.Files[path] != nil }) {
+				in.lost++
+			}
+		}
+	}
+}
+
 // vanished says whether a stream that nobody asks for any more is only without its
 // file: then it is read to its end. mu is held.
 func (a *Agent) vanished(s *stream) bool {
@@ -146,9 +222,13 @@ func (a *Agent) adopt(l *lane, s *stream, in *input) {
 		return
 	}
 	s.want = in
-	moves := old.KeyBy != in.KeyBy || !samePartition(old.Partition, in.Partition)
+	moves := old.KeyBy != in.KeyBy || !samePartition(old.Partition, in.Partition) || old.astray != nil
+	rests := in.Paused || !a.placeable(in)
 	l.tell(func(context.Context) {
-		if s.resting = in.Paused; s.resting {
+		if !l.streams[s] {
+			return // handed back meanwhile, and place has seen to it
+		}
+		if s.resting = rests; s.resting {
 			s.queued = false
 			l.ready = slices.DeleteFunc(l.ready, func(x *stream) bool { return x == s })
 		}
@@ -161,6 +241,12 @@ func (a *Agent) adopt(l *lane, s *stream, in *input) {
 	})
 }
 
+// placeable says whether the partition that an input names, if it does, is there; mu is
+// held.
+func (a *Agent) placeable(in *input) bool {
+	return in.Partition == nil || *in.Partition < a.mu.topics[in.Topic].info.Partitions
+}
+
 func samePartition(a, b *int32) bool {
 	return a == nil && b == nil || a != nil && b != nil && *a == *b
 }
@@ -169,22 +255,18 @@ func samePartition(a, b *int32) bool {
 func (a *Agent) newStream(t *topic, id streamID, in *input) *stream {
 	s := &stream{id: id, in: in, want: in, resting: in.Paused}
 	s.shown.partition = spread
-	var resume []follow.Checkpoint
-	for _, g := range t.generations(id.path) {
-		resume = append(resume, checkpoint(g))
+	known := t.generations(id.path)
+	for _, g := range known {
 		if !g.Ended {
 			s.shown.ref, s.shown.generation, s.shown.read = g.Ref, g.Name, g.Begun
 		}
 	}
-	s.fresh = len(resume) == 0
+	s.fresh = len(known) == 0
+	s.fromEnd = s.fresh && in.from[id.path]
 	s.deaf = !a.hears(in, id.path)
-	s.f = follow.New(follow.Config{
-		Path: id.path, Resume: resume, FromEnd: s.fresh && in.from[id.path], MaxLine: int(in.MaxLineBytes), LongLines: in.LongLines,
-		DeletedAge: a.cfg.DeletedAge, Allow: a.access.Check, Owners: t.owners, Spool: spooler{a, id.topic}, Archives: a.cfg.Once, Unpacking: a.unpacking,
-		Known: t.journaled, Logger: a.log,
-	})
+	t.owners.Expect(id.path)
 	if a.cfg.Once {
-		s.f.Finish()
+		s.rise(a, t) // they are read in the order in which they are made
 	}
 	a.mu.streams[id] = s
 	a.byPath.Lock()
@@ -195,7 +277,7 @@ func (a *Agent) newStream(t *topic, id streamID, in *input) *stream {
 
 // hears says whether events tell of the file that a path leads to; mu is held.
 func (a *Agent) hears(in *input, path string) bool {
-	if in.set != nil && in.set.Files[path].Real != "" {
+	if in.set != nil && in.set.Files[path] != nil {
 		path = in.set.Files[path].Real
 	}
 	return a.events.Hears(path)
@@ -205,11 +287,14 @@ func (a *Agent) hears(in *input, path string) bool {
 func (a *Agent) attach(ctx context.Context, s *stream) {
 	t := a.mu.topics[s.id.topic]
 	home, err := t.home(s.want, s.id.path, t.generations(s.id.path))
-	if s.held != nil && s.want.Partition == nil && home != spread {
+	if s.holding() && s.want.Partition == nil && home != spread {
 		home = t.byKey(s.held.Path) // a new generation goes where its key says
 	}
+	s.resting = s.want.Paused
 	if s.want.astray = err; err != nil {
-		return // an edit or more partitions bring it back here
+		// Another lane looks after its files and reads nothing of them, until an edit or more
+		// partitions bring it back here: what is deleted meanwhile would be lost.
+		home, s.resting = t.byKey(s.id.path), true
 	}
 	l := t.lane(ctx, home)
 	if l == nil {
@@ -225,21 +310,21 @@ func (a *Agent) handedBack(ctx context.Context, s *stream) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s.lane.Store(nil)
-	a.mu.topics[s.id.topic].known = nil
-	a.place(ctx, s, a.desired()[s.id])
+	s.want = s.in // what the lane was told since then it does not do any more (adopt)
+	a.place(ctx, s, a.wanted(s.id))
 }
 
 // place says what becomes of a stream that no lane has: in is what asks for it, nil for
 // nothing. mu is held.
 func (a *Agent) place(ctx context.Context, s *stream, in *input) {
 	t := a.mu.topics[s.id.topic]
-	if s.held != nil && s.want.astray != nil && in != nil {
+	if s.holding() && s.want.astray != nil && in != nil {
 		s.reframe(in)
 		s.want, s.resting = in, in.Paused
 	}
-	if s.held != nil { // read already: it must be sent before anything else becomes of the stream
+	if s.holding() { // read already: it must be sent before anything else becomes of the stream
 		a.attach(ctx, s)
-		a.mu.odd = true // and then tidy looks again
+		a.mu.odd[s.id] = true // and then tidy looks again
 		return
 	}
 	if in != nil && !remade(s.in, in) {
@@ -250,10 +335,12 @@ func (a *Agent) place(ctx context.Context, s *stream, in *input) {
 		a.attach(ctx, s)
 		return
 	}
-	s.f.Close()
-	s.exposed = a.exposed.expose(s, s.exposed, nil)
-	a.files.count(s, 0, false, time.Now())
+	if s.awake == nil {
+		s.rise(a, t) // for its path and its file are taken
+	}
+	s.close(a)
 	delete(a.mu.streams, s.id)
+	delete(a.mu.odd, s.id)
 	a.byPath.Lock()
 	left := slices.DeleteFunc(slices.Clone(a.byPath.m[s.id.path]), func(x *stream) bool { return x == s })
 	if a.byPath.m[s.id.path] = left; len(left) == 0 {

@@ -73,7 +73,7 @@ func (a *Agent) paces() (busy, idle, deaf time.Duration) {
 func (l *lane) enrol(s *stream, now time.Time) {
 	to := &l.idle
 	switch {
-	case now.Sub(s.active) < idleAfter:
+	case s.awake != nil && now.Sub(s.active) < idleAfter:
 		to = &l.busy
 	case s.deaf:
 		to = &l.deaf
@@ -85,7 +85,7 @@ func (l *lane) enrol(s *stream, now time.Time) {
 			l.a.stirring.Add(-1)
 		}
 	}
-	if to != &l.busy {
+	if to != &l.busy && s.awake != nil {
 		s.slim(l.a.journal)
 	}
 	s.leaveRota()
@@ -100,4 +100,5 @@ func (l *lane) dismiss(s *stream) {
 	s.leaveRota()
 	delete(l.timed, s)
 	delete(l.closing, s)
+	delete(l.behind, s)
 }

@@ -34,13 +34,8 @@ func (s spooler) Needed(id follow.ID) line.Position {
 
 // Keep journals the generation, if no line of it was read yet, and keeps its bytes.
 func (s spooler) Keep(cp follow.Checkpoint, g follow.Kept, data []byte) (int, error) {
-	if _, ok := s.a.journal.Known(s.topic, journalID(cp.ID)); !ok {
-		if _, err := s.a.journal.Register(journal.Generation{
-			Topic: s.topic, ID: journalID(cp.ID), Name: cp.ID.Generation(), Path: cp.Path, Began: cp.Began,
-			Head: cp.Head, HeadLength: cp.HeadLength, Partition: spread,
-		}); err != nil {
-			return 0, err
-		}
+	if err := s.found([]follow.Checkpoint{cp}); err != nil {
+		return 0, err
 	}
 	if _, ok := s.Find(cp.ID); !ok {
 		// A power cut must not leave the bytes and take what leads to them.
@@ -49,6 +44,23 @@ func (s spooler) Keep(cp follow.Checkpoint, g follow.Kept, data []byte) (int, er
 		}
 	}
 	return s.a.spool.Keep(spool.Key{Topic: s.topic, ID: cp.ID}, cp, g, data)
+}
+
+// found journals generations of which no line was read yet: those that were rotated away
+// unseen are not news any more once a younger one is in the journal.
+func (s spooler) found(cps []follow.Checkpoint) error {
+	for _, cp := range cps {
+		if _, ok := s.a.journal.Known(s.topic, journalID(cp.ID)); ok {
+			continue
+		}
+		if _, err := s.a.journal.Register(journal.Generation{
+			Topic: s.topic, ID: journalID(cp.ID), Name: cp.ID.Generation(), Path: cp.Path, Began: cp.Began,
+			Head: cp.Head, HeadLength: cp.HeadLength, Partition: spread, Position: cp.Position,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Find answers what is kept of a generation.

@@ -133,8 +133,8 @@ func (a *Agent) tidy(ctx context.Context) error {
 		case <-tick.C:
 		}
 		a.mu.Lock()
-		if a.mu.odd {
-			a.reconcile(ctx)
+		if len(a.mu.odd) > 0 {
+			a.revise(ctx, maps.Keys(maps.Clone(a.mu.odd)))
 		}
 		var recount []*topic
 		for _, t := range a.mu.topics {

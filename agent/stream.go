@@ -21,51 +21,57 @@ type streamID struct{ path, topic string }
 // stream is one path on its way to one topic. A lane's goroutine owns it; what others
 // ask about lies in shown.
 type stream struct {
-	id   streamID
-	f    *follow.Stream
-	in   *input               // whose settings frame its lines
-	want *input               // guarded by Agent.mu: what in is, or is about to be
-	lane atomic.Pointer[lane] // who owns it; set under Agent.mu, nil: nobody
-	told atomic.Bool          // a hint is on its way to the lane
+	id     streamID
+	*awake                      // nil while it is asleep (sleep.go)
+	in     *input               // whose settings frame its lines
+	want   *input               // guarded by Agent.mu: what in is, or is about to be
+	lane   atomic.Pointer[lane] // who owns it; set under Agent.mu, nil: nobody
 
-	alarmed atomic.Bool // a name of one of its files is gone: it is looked at before anything else
-	exposed []string    // of Agent.exposed
-
-	fresh bool // the journal does not know its path yet: its first position goes there at once
-
-	// Of openFiles, and guarded by it.
-	opened int           // descriptors, as last counted
-	place  *list.Element // nil: none
-	used   time.Time     // when it was last read
-
-	asked      atomic.Bool // to close its descriptors
+	seen       follow.Seen // what its path led to when it fell asleep
 	rota       *rota       // in which it waits to be looked at
 	prev, next *stream     // in rota
-	deaf       bool        // no events tell of its folder
+	looked     time.Time
+	day        int32 // since 1970, on which the journal was told last that its files are there
 
-	sources map[follow.ID]*source
-	queued  bool          // in the lane's ready list
-	leaving bool          // no more is read; handed back when all is acknowledged
-	resting bool          // paused
-	ending  bool          // one of sources is gone for good, and the journal does not know yet
-	held    *follow.Chunk // read, and kept for the next lane
-	looked  time.Time
-	day     int64     // since 1970, on which the journal was told last that its files are there
-	active  time.Time // when something was last read
+	told    atomic.Bool // a hint is on its way to the lane
+	alarmed atomic.Bool // a name of one of its files is gone: it is looked at before anything else
+	asked   atomic.Bool // to close its descriptors
+	fresh   bool        // the journal does not know its path yet: its first position goes there at once
+	fromEnd bool        // and that is the end of what is there
+	deaf    bool        // no events tell of its folder
+	queued  bool        // in the lane's ready list
+	leaving bool        // no more is read; handed back when all is acknowledged
+	resting bool        // paused
 
 	shown struct {
 		sync.Mutex
 		generation line.Generation
 		partition  int32
 		read       line.Position
-		ref        journal.Ref // of the generation that was read last
 		size, lag  int64
+		ref        journal.Ref // of the generation that was read last
+		calm       bool        // nothing is waiting, nothing is unacknowledged, and nothing was shown since
+		done       bool        // its path leads nowhere and everything was read
 		err        error
 		damage     error // of an archive, which stays
-		calm       bool  // nothing is waiting, nothing is unacknowledged, and nothing was shown since
-		mark       mark
-		done       bool // its path leads nowhere and everything was read
+		mark       *mark // nil while it does not lag
 	}
+}
+
+// awake is what a stream needs whose file is being looked into.
+type awake struct {
+	f       *follow.Stream
+	exposed []string // of Agent.exposed
+
+	// Of openFiles, and guarded by it.
+	opened int           // descriptors, as last counted
+	place  *list.Element // nil: none
+	used   time.Time     // when it was last read
+
+	sources map[follow.ID]*source
+	ending  bool          // one of sources is gone for good, and the journal does not know yet
+	held    *follow.Chunk // read, and kept for the next lane
+	active  time.Time     // when something was last read
 }
 
 // source is one generation of a stream.
@@ -126,6 +132,9 @@ func (s *stream) source(j *journal.Journal, partition int32, c follow.Chunk) (*s
 // reframe lets other settings frame what comes from now on.
 func (s *stream) reframe(in *input) {
 	s.in = in
+	if s.awake == nil {
+		return
+	}
 	for _, src := range s.sources {
 		sent, left, noted := src.Sent, src.Left, src.Noted
 		src.Source = in.framer.Source(src.Ref, src.known.Name, src.known.Path, src.End, src.Carry)
@@ -147,6 +156,9 @@ func (s *stream) toldBefore(j *journal.Journal, c follow.Chunk) bool {
 // generations that are over. That one is gone for good is journaled only now: a crash
 // before may have left lines of it that are read, not begun, and in the spool.
 func (s *stream) acknowledged(j *journal.Journal) bool {
+	if s.awake == nil {
+		return true
+	}
 	all := true
 	s.ending = false
 	for id, src := range s.sources {

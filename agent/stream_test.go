@@ -21,7 +21,7 @@ func TestThatAGenerationIsGoneIsJournaledWhenItIsAcknowledged(t *testing.T) {
 		t.Fatal(err)
 	}
 	framer.Bytes = 1 << 20
-	s := &stream{id: streamID{"/var/log/a.log", "web_log"}, in: &input{framer: framer}, sources: map[follow.ID]*source{}}
+	s := &stream{id: streamID{"/var/log/a.log", "web_log"}, in: &input{framer: framer}, awake: &awake{}}
 	id := follow.ID{Inode: 7}
 	c := follow.Chunk{ID: id, Generation: id.Generation(), Path: "/var/log/a.log", Data: []byte("the last line\n"), Final: true, Gone: true}
 	src, err := s.source(j, 0, c)

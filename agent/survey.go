@@ -125,7 +125,6 @@ func worse(x, y standing) int {
 
 // mark is what a stream must get past to have come on.
 type mark struct {
-	set bool
 	pos line.Position
 	at  time.Time
 }
@@ -135,6 +134,9 @@ func (s *stream) stand(a *Agent, now time.Time) standing {
 	s.shown.Lock()
 	defer s.shown.Unlock()
 	x := standing{s: s, err: s.shown.err}
+	if x.err == nil {
+		x.err = s.shown.damage
+	}
 	if s.shown.calm {
 		x.acked = s.shown.read
 		return x
@@ -144,13 +146,13 @@ func (s *stream) stand(a *Agent, now time.Time) standing {
 	x.lag = s.shown.lag + int64(begun-acked) + max(0, int64(s.shown.read-begun))
 	s.shown.calm = x.lag == 0 && x.err == nil && acked == s.shown.read
 	if x.lag == 0 {
-		s.shown.mark = mark{}
+		s.shown.mark = nil
 		return x
 	}
-	if m := &s.shown.mark; !m.set || acked >= m.pos {
-		*m = mark{true, max(s.shown.read, acked) + 1, now}
+	if m := s.shown.mark; m == nil || acked >= m.pos {
+		s.shown.mark = &mark{max(s.shown.read, acked) + 1, now}
 		if s.shown.lag == 0 { // all is read, and only acknowledgements are missing
-			m.pos--
+			s.shown.mark.pos--
 		}
 	}
 	x.behind = now.Sub(s.shown.mark.at)

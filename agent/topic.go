@@ -24,12 +24,12 @@ type topic struct {
 	err       error
 	info      produce.Topic
 	doubt     journal.Doubt // set before any partition is opened
+	behind    bool          // the journal was, when this process began
 	strays    strays        // stored, and not known whose
 	owners    *follow.Owners
 	journaled *known // safe without Agent.mu
 	lanes     map[int32]*lane
 	parts     map[int32]*produce.Partition
-	known     map[string][]journal.Generation // by path, for one reconcile; nil: not read yet
 	asked     time.Time
 }
 
@@ -72,11 +72,15 @@ func (t *topic) open(ctx context.Context) error {
 // before that.
 func (t *topic) settle(ctx context.Context) error {
 	doubt, doubted := t.a.journal.Doubted(t.name)
+	uncertain := t.uncertain(doubted && !doubt.New)
+	if doubted || len(uncertain) > 0 {
+		t.a.guards.hurry(t.name)
+	}
 	t.a.mu.Lock()
-	t.doubt = doubt
+	t.doubt, t.behind = doubt, t.behind || doubt.Behind
 	t.a.mu.Unlock()
 	var asked []*produce.Partition
-	for _, n := range t.uncertain(doubted && !doubt.New) {
+	for _, n := range uncertain {
 		p := t.partition0(ctx, n)
 		if p == nil {
 			return ctx.Err()
@@ -88,6 +92,7 @@ func (t *topic) settle(ctx context.Context) error {
 			return err
 		}
 	}
+	t.countBeyond()
 	if !doubted {
 		return nil
 	}
@@ -107,13 +112,9 @@ func (t *topic) settle(ctx context.Context) error {
 	return nil
 }
 
-// askAll is up to how many partitions all of a topic's are asked what they have of us
-// when the journal is doubted; of more only those that it knows.
-const askAll = 64
-
 // uncertain are the partitions that must be asked before anything is read: those with
-// batches in doubt and, when the journal is doubted, those that may hold what it does
-// not know.
+// batches in doubt and, when the journal is doubted, all: each may hold what it does not
+// know.
 func (t *topic) uncertain(doubted bool) []int32 {
 	var list []int32
 	for at := range t.a.journal.InDoubt() {
@@ -125,8 +126,7 @@ func (t *topic) uncertain(doubted bool) []int32 {
 	count := t.info.Partitions
 	t.a.mu.Unlock()
 	for n := range count {
-		_, known := t.a.journal.Partition(journal.Partition{Topic: t.name, Number: n})
-		if doubted && (known || count <= askAll) {
+		if doubted {
 			list = append(list, n)
 		}
 	}
@@ -142,7 +142,7 @@ func (t *topic) partition0(ctx context.Context, n int32) *produce.Partition {
 	at := journal.Partition{Topic: t.name, Number: n}
 	t.a.settling.Lock()
 	st, _ := t.a.journal.Partition(at)
-	p := t.a.client.Open(ctx, produce.Opening{At: at, Topic: info.ID, State: st, Doubt: t.a.journal.InDoubt()[at], Moved: doubt.Moved})
+	p := t.a.client.Open(ctx, produce.Opening{At: at, Topic: info.ID, State: st, Doubt: t.a.journal.InDoubt()[at], Moved: doubt.Moved, Since: doubt.Since, Behind: doubt.Behind, ReadBack: doubt.New})
 	t.a.settling.Unlock()
 	t.a.mu.Lock()
 	defer t.a.mu.Unlock()
@@ -152,6 +152,7 @@ func (t *topic) partition0(ctx context.Context, n int32) *produce.Partition {
 
 // note publishes what stands in the way of the topic.
 func (t *topic) note(err error) {
+	t.a.guards.hurry(t.name)
 	t.a.mu.Lock()
 	news := t.err == nil || t.err.Error() != err.Error()
 	t.err = err
@@ -185,15 +186,9 @@ func (t *topic) partition(in *input, path string) int32 {
 	return t.byKey(path)
 }
 
-// generations are the journaled generations of a path; mu is held.
+// generations are the journaled generations of a path.
 func (t *topic) generations(path string) []journal.Generation {
-	if t.known == nil {
-		t.known = map[string][]journal.Generation{}
-		for _, g := range t.a.journal.Generations(t.name) {
-			t.known[g.Path] = append(t.known[g.Path], g)
-		}
-	}
-	return t.known[path]
+	return t.a.journal.At(t.name, path)
 }
 
 // byKey is the partition of a path's key; mu is held.
@@ -230,7 +225,7 @@ func (t *topic) open1(ctx context.Context, n int32) *produce.Partition {
 	}
 	at := journal.Partition{Topic: t.name, Number: n}
 	st, _ := t.a.journal.Partition(at)
-	p := t.a.client.Open(ctx, produce.Opening{At: at, Topic: t.info.ID, State: st})
+	p := t.a.client.Open(ctx, produce.Opening{At: at, Topic: t.info.ID, State: st, Behind: t.behind, ReadBack: true})
 	if p != nil {
 		t.parts[n] = p
 	}

@@ -55,6 +55,25 @@ func TestARefusedTopicIsFailedWithItsMend(t *testing.T) {
 	h.want("web_log", numbered("a.log", 0, 10))
 }
 
+// Without a key lines go where they can, whichever partition it is that cannot be asked
+// what it has.
+func TestAPartitionWithoutALeaderDoesNotHoldUpTheOthers(t *testing.T) {
+	for n := range int32(3) {
+		h := newHouse(t, map[string]int32{"web_log": 3})
+		h.input("web", "web_log", "a.log", `"key":"none","batch":{"bytes":1024,"age":"1ms"}`)
+		h.lines("a.log", 0, 10)
+		r := h.start()
+		h.want("web_log", numbered("a.log", 0, 10))
+		r.stop()
+		h.b.Set(func() { h.b.Away = func(at producetest.Partition) bool { return at.Number == n } })
+		r = h.start()
+		h.lines("a.log", 10, 200)
+		h.want("web_log", numbered("a.log", 0, 210))
+		h.b.Set(func() { h.b.Away = nil })
+		r.stop()
+	}
+}
+
 func TestConnectionsThatDieLoseAndDoubleNothing(t *testing.T) {
 	h := newHouse(t, map[string]int32{"web_log": 3})
 	rnd := rand.New(rand.NewPCG(7, 7))

@@ -14,12 +14,11 @@ import (
 func (a *Agent) witness(ctx context.Context, in *input) {
 	a.topicOf(ctx, in.Topic, in)
 	t := a.mu.topics[in.Topic]
-	t.known = nil
 	for path := range in.set.Files {
 		if t.ready && !in.from[path] || len(t.generations(path)) > 0 {
 			continue
 		}
-		f := follow.New(follow.Config{Path: path, FromEnd: in.from[path], MaxLine: int(in.MaxLineBytes), Allow: a.access.Check, Archives: a.cfg.Once, Logger: a.log})
+		f := follow.New(follow.Config{Path: path, FromEnd: in.from[path], MaxLine: int(in.MaxLineBytes), Allow: a.access.Check, Archives: a.cfg.Once, Known: t.journaled, Logger: a.log})
 		if _, err := f.Look(); err == nil { // else its stream says so
 			for _, g := range beginnings(t.name, spread, f) {
 				if _, err := a.journal.Register(g); err != nil {
@@ -29,7 +28,6 @@ func (a *Agent) witness(ctx context.Context, in *input) {
 		}
 		f.Close()
 	}
-	t.known = nil
 }
 
 // inherit lets an input with start "end" whose topic was edited go on where its files
