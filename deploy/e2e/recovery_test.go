@@ -20,6 +20,7 @@ type host struct {
 	broker string
 	admin  *kadm.Client
 	data   string
+	input  string // its file
 	w      *writer
 	agent  *process
 	gone   int // records that went with an earlier topic of the name
@@ -35,7 +36,8 @@ func newHost(t *testing.T, broker, topic string, configs map[string]*string) *ho
 	logs, inputs := t.TempDir(), t.TempDir()
 	h := &host{t: t, topic: topic, broker: broker, admin: kadm.NewClient(client), data: filepath.Join(t.TempDir(), "agent")}
 	h.create(configs)
-	put(t, filepath.Join(inputs, "app.json"), `{"paths":["`+logs+`/*.log"],"topic":"`+topic+`","batch":{"bytes":20000,"age":"1ms"},"compression":"none"}`)
+	h.input = filepath.Join(inputs, "app.json")
+	put(t, h.input, `{"paths":["`+logs+`/*.log"],"topic":"`+topic+`","batch":{"bytes":20000,"age":"1ms"},"compression":"none"}`)
 	h.w = &writer{path: filepath.Join(logs, "app.log"), rotate: 3000}
 	if err := h.w.turn(); err != nil { // so that it is followed before it is rotated away
 		t.Fatal(err)
@@ -158,6 +160,15 @@ func TestAnAgentThatHasLostItsMemoryOnBothBrokers(t *testing.T) {
 						return err == nil && len(d[h.topic].Partitions[0].ActiveProducers) == 0
 					})
 				}
+			}},
+			{"rule5_input_edited", nil, func(h *host) {
+				h.kill()
+				put(h.t, h.input, `{"paths":["`+filepath.Dir(h.w.path)+`/*.log"],"topic":"`+h.topic+`","labels":{"tier":"front"},"compression":"zstd"}`)
+			}},
+			{"rule1_partitions_added", nil, func(h *host) {
+				h.kill()
+				_, err := h.admin.CreatePartitions(h.t.Context(), 2, h.topic)
+				h.must(err)
 			}},
 			{"rule9_batches_too_large", map[string]*string{"max.message.bytes": &small}, func(h *host) { h.kill() }},
 			{"topic_made_anew", nil, func(h *host) {
