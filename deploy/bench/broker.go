@@ -8,37 +8,19 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 )
 
 // BrokerConfig says what to measure a broker with.
 type BrokerConfig struct {
-	Program   string                           // the loghaul executable; required
-	Env       []string                         // added to its environment
-	Dir       string                           // existing folder for everything stored; "" is the system's
-	Legs      []string                         // which of BrokerLegs; none: all
-	Size      Size                             // how much; required
-	Kafka     string                           // folder with Apache Kafka's jars; "" looks into the user's cache folder, none does without
-	KafkaHeap string                           // of its JVM [1g], as Kafka's own start script has it
-	Say       func(format string, args ...any) // hears what is going on; required
+	Setup
+	Size Size // how much; required
 }
 
 // Validate lists every complaint about the configuration.
 func (c BrokerConfig) Validate() error {
-	var errs []error
-	if c.Program == "" {
-		errs = append(errs, errors.New("Program must be given"))
-	}
+	errs := c.complaints(BrokerLegs())
 	if c.Size.Rounds < 1 {
 		errs = append(errs, errors.New("Size must be one of Sizes"))
-	}
-	if c.Say == nil {
-		errs = append(errs, errors.New("Say must be given"))
-	}
-	for _, name := range c.Legs {
-		if !slices.Contains(BrokerLegs(), name) {
-			errs = append(errs, fmt.Errorf("Legs (%s) must be of %s", name, strings.Join(BrokerLegs(), ", ")))
-		}
 	}
 	return errors.Join(errs...)
 }
@@ -52,7 +34,7 @@ type BrokerReport struct {
 	Legs  []BrokerLeg `json:"legs"`
 }
 
-// BrokerLeg is what one server did in one leg: the median of the rounds for each figure. MB and GB are 10^6 and 10^9
+// BrokerLeg is what one server, or one agent, did in one leg: the median of the rounds for each figure. MB and GB are 10^6 and 10^9
 // bytes of the records' values, or of whole batches where those are built by hand.
 type BrokerLeg struct {
 	Name      string   `json:"name"`
@@ -61,10 +43,12 @@ type BrokerLeg struct {
 	MBPerS    *float64 `json:"mb_per_s"`
 	CPUSPerGB *float64 `json:"cpu_s_per_gb"` // the server's processor time, user and system
 	PeakRSSMB *float64 `json:"peak_rss_mb"`  // the most resident memory of the server during the leg
+	P50MS     *float64 `json:"p50_ms,omitempty"`
 	P99MS     *float64 `json:"p99_ms,omitempty"`
 	CPU       *float64 `json:"cpu_percent,omitempty"` // of one core
 	ReadyMS   *float64 `json:"ready_ms,omitempty"`    // from the start of the process until it serves
 	Records   *float64 `json:"records,omitempty"`     // found at the end
+	Open      *float64 `json:"descriptors,omitempty"` // files held open
 }
 
 // Servers that a leg may name.
@@ -90,39 +74,23 @@ func Broker(ctx context.Context, cfg BrokerConfig) (r BrokerReport, err error) {
 		return r, err
 	}
 	b := &brokerBench{BrokerConfig: cfg}
-	if b.dir, err = os.MkdirTemp(cfg.Dir, "loghaul-bench-"); err != nil {
-		return r, fmt.Errorf("making a folder for the measurement: %w", err)
-	}
-	defer os.RemoveAll(b.dir)
-	b.makers = []maker{&loghaul{program: cfg.Program, env: cfg.Env}}
-	r = BrokerReport{CPUs: runtime.NumCPU(), Size: cfg.Size.Name}
-	switch b.kafka, err = findKafka(cfg); {
-	case err == nil:
-		b.makers, r.Kafka = append(b.makers, b.kafka), b.kafka.version
-	case errors.Is(err, errNoKafka):
-		b.Say("loghaul alone: %v", err)
-	default:
+	if b.dir, err = b.folder(); err != nil {
 		return r, err
 	}
-	var errs []error
-	for _, l := range legs {
-		if len(cfg.Legs) > 0 && !slices.Contains(cfg.Legs, l.name) {
-			continue
-		}
-		if l.java && b.kafka == nil {
-			b.Say("%s is left out: it needs Kafka's own tools", l.name)
-			continue
-		}
-		found, err := b.leg(ctx, l)
-		r.Legs = append(r.Legs, found...)
-		if ctx.Err() != nil { // whatever failed, failed by this
-			errs = append(errs, ctx.Err())
-			break
-		}
-		errs = append(errs, err)
+	defer os.RemoveAll(b.dir)
+	r = BrokerReport{CPUs: runtime.NumCPU(), Size: cfg.Size.Name}
+	if b.makers, b.kafka, r.Kafka, err = b.servers(); err != nil {
+		return r, err
 	}
+	r.Legs, err = b.each(ctx, BrokerLegs(), func(i int) ([]BrokerLeg, error) {
+		if legs[i].java && b.kafka == nil {
+			b.Say("%s is left out: it needs Kafka's own tools", legs[i].name)
+			return nil, nil
+		}
+		return b.leg(ctx, legs[i])
+	})
 	r.Rows = rows(cfg.Size, r.Legs)
-	return r, errors.Join(errs...)
+	return r, err
 }
 
 // leg runs one leg in all its rounds on all servers, and sums them up. A server that fails has no more rounds.

@@ -90,8 +90,11 @@ func plural(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// rows are the goals whose legs were measured, and what came out.
-func rows(s Size, legs []BrokerLeg) []Row {
+// rows are the goals of a size whose legs were measured, and what came out.
+func rows(s Size, legs []BrokerLeg) []Row { return rowsOf(goals(s), legs) }
+
+// rowsOf are those goals whose legs were measured, and what came out.
+func rowsOf(goals []goal, legs []BrokerLeg) []Row {
 	figure := func(g goal, server string) *float64 {
 		i := slices.IndexFunc(legs, func(l BrokerLeg) bool { return l.Name == g.leg && l.Server == server })
 		if i < 0 {
@@ -100,7 +103,7 @@ func rows(s Size, legs []BrokerLeg) []Row {
 		return g.figure(legs[i])
 	}
 	list := []Row{}
-	for _, g := range goals(s) {
+	for _, g := range goals {
 		if g.beside == "" {
 			g.beside = apache
 		}
@@ -163,8 +166,8 @@ func medians(found []BrokerLeg) []BrokerLeg {
 		for _, field := range []func(*BrokerLeg) **float64{
 			func(l *BrokerLeg) **float64 { return &l.LinesPerS }, func(l *BrokerLeg) **float64 { return &l.MBPerS },
 			func(l *BrokerLeg) **float64 { return &l.CPUSPerGB }, func(l *BrokerLeg) **float64 { return &l.PeakRSSMB },
-			func(l *BrokerLeg) **float64 { return &l.P99MS }, func(l *BrokerLeg) **float64 { return &l.CPU },
-			func(l *BrokerLeg) **float64 { return &l.ReadyMS }, func(l *BrokerLeg) **float64 { return &l.Records },
+			func(l *BrokerLeg) **float64 { return &l.P99MS }, func(l *BrokerLeg) **float64 { return &l.P50MS }, func(l *BrokerLeg) **float64 { return &l.CPU },
+			func(l *BrokerLeg) **float64 { return &l.ReadyMS }, func(l *BrokerLeg) **float64 { return &l.Records }, func(l *BrokerLeg) **float64 { return &l.Open },
 		} {
 			var values []float64
 			for _, o := range found {

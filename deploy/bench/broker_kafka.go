@@ -28,7 +28,7 @@ type apacheKafka struct {
 }
 
 // findKafka finds Java and the jars. What was not asked for by name and is not there is errNoKafka.
-func findKafka(cfg BrokerConfig) (*apacheKafka, error) {
+func findKafka(cfg Setup) (*apacheKafka, error) {
 	if cfg.Kafka == "none" {
 		return nil, fmt.Errorf("%w, as was asked for", errNoKafka)
 	}

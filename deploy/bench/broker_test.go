@@ -19,11 +19,17 @@ var tiny = bench.Size{
 	Seen: 300 * time.Millisecond, Idle: 300 * time.Millisecond, Parts: 12, Crash: 4, Spread: 5, Clients: 20, Many: 12,
 }
 
+// setup measures this test binary as the program, and no Kafka.
+func setup(t *testing.T, legs ...string) bench.Setup {
+	t.Helper()
+	cfg := config(t, 1)
+	return bench.Setup{Program: cfg.Program, Env: cfg.Env, Dir: cfg.Dir, Legs: legs, Kafka: "none", Say: t.Logf}
+}
+
 // brokerConfig measures this test binary as the program.
 func brokerConfig(t *testing.T, legs ...string) bench.BrokerConfig {
 	t.Helper()
-	cfg := config(t, 1)
-	return bench.BrokerConfig{Program: cfg.Program, Env: cfg.Env, Dir: cfg.Dir, Legs: legs, Size: tiny, Kafka: "none", Say: t.Logf}
+	return bench.BrokerConfig{Setup: setup(t, legs...), Size: tiny}
 }
 
 // find is the leg of that name and server.
@@ -145,7 +151,7 @@ func TestAnInterruptEndsTheServers(t *testing.T) {
 }
 
 func TestAWrongConfigurationNamesEachComplaint(t *testing.T) {
-	_, err := bench.Broker(t.Context(), bench.BrokerConfig{Legs: []string{"swim"}})
+	_, err := bench.Broker(t.Context(), bench.BrokerConfig{Setup: bench.Setup{Legs: []string{"swim"}}})
 	for _, want := range []string{"Program", "Size", "Say", "Legs (swim) must be of perf-127"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Broker = %v, want a complaint about %s", err, want)

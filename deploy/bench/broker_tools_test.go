@@ -32,13 +32,13 @@ func TestTheRatesOfKafkasTools(t *testing.T) {
 }
 
 func TestKafkaIsFoundByItsJars(t *testing.T) {
-	if _, err := findKafka(BrokerConfig{Kafka: "none"}); !errors.Is(err, errNoKafka) {
+	if _, err := findKafka(Setup{Kafka: "none"}); !errors.Is(err, errNoKafka) {
 		t.Errorf("none was not left out: %v", err)
 	}
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("LocalAppData", t.TempDir())
-	if _, err := findKafka(BrokerConfig{}); !errors.Is(err, errNoKafka) {
+	if _, err := findKafka(Setup{}); !errors.Is(err, errNoKafka) {
 		t.Errorf("an empty cache folder = %v, want no more than to be without", err)
 	}
 	bin, dir := t.TempDir(), t.TempDir()
@@ -46,7 +46,7 @@ func TestKafkaIsFoundByItsJars(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin)
-	if _, err := findKafka(BrokerConfig{Kafka: dir}); !errors.Is(err, errNoKafka) || !strings.Contains(err.Error(), "java is not installed") {
+	if _, err := findKafka(Setup{Kafka: dir}); !errors.Is(err, errNoKafka) || !strings.Contains(err.Error(), "java is not installed") {
 		t.Errorf("without Java = %v", err)
 	}
 	for _, name := range []string{"java", "java.exe"} {
@@ -54,7 +54,7 @@ func TestKafkaIsFoundByItsJars(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if k, err := findKafka(BrokerConfig{Kafka: dir}); err != nil || k.version != "9.8.7" || k.heap != "1g" {
+	if k, err := findKafka(Setup{Kafka: dir}); err != nil || k.version != "9.8.7" || k.heap != "1g" {
 		t.Errorf("a folder of jars came out as %+v, %v", k, err)
 	}
 }

@@ -13,8 +13,11 @@ const ticks = 100
 
 // used is the processor time, user and system, that the running process has taken so far; false on machines without
 // /proc.
-func (pr *process) used() (time.Duration, bool) {
-	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pr.cmd.Process.Pid), "stat"))
+func (pr *process) used() (time.Duration, bool) { return usedBy(pr.cmd.Process.Pid) }
+
+// usedBy is used of the process with that number.
+func usedBy(pid int) (time.Duration, bool) {
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
 		return 0, false
 	}
@@ -42,4 +45,13 @@ func (pr *process) memoryMB(field string) *float64 {
 		return nil
 	}
 	return new(float64(kb<<10) / 1e6)
+}
+
+// descriptors is how many files the running process holds open. Nil on machines without /proc.
+func (pr *process) descriptors() *float64 {
+	list, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pr.cmd.Process.Pid), "fd"))
+	if err != nil {
+		return nil
+	}
+	return new(float64(len(list)))
 }

@@ -4,14 +4,16 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/loghaul/loghaul/deploy/bench"
 	"github.com/spf13/cobra"
 )
 
 func newBench(g *globals) *cobra.Command {
-	return newGroup("bench", "measure the parts as they are", newBenchPipe(g), newBenchBroker(g))
+	return newGroup("bench", "measure the parts as they are", newBenchPipe(g), newBenchAgent(g), newBenchBroker(g))
 }
 
 func newBenchPipe(g *globals) *cobra.Command {
@@ -56,6 +58,38 @@ func (g *globals) printLegs(r bench.Report) error {
 		g.sayf("peak memory is not known: this machine has no /proc")
 	}
 	return g.print(r, t)
+}
+
+// addBench gives a command the flags of a measurement of many legs.
+func (g *globals) addBench(cmd *cobra.Command, size *string, sizes []string, s *bench.Setup, legs []string) {
+	fl := cmd.Flags()
+	fl.StringVar(size, "size", "full", "how much to move: "+strings.Join(sizes, " or "))
+	fl.StringSliceVar(&s.Legs, "legs", nil, "which legs to run, by comma: "+strings.Join(legs, ", ")+" (default: all)")
+	fl.StringVar(&s.Kafka, "kafka", "", "folder of an unpacked Apache Kafka, or of its jars (default: what .ci/install brought); none does without")
+	fl.StringVar(&s.KafkaHeap, "kafka-heap", "1g", "heap of its JVM; Kafka's start script has 1g")
+	fl.StringVar(&s.Dir, "dir", "", "folder to work in, removed afterwards but for itself (default: the system's for temporary files)")
+	must(cmd.RegisterFlagCompletionFunc("size", cobra.FixedCompletions(sizes, cobra.ShellCompDirectiveNoFileComp)))
+	must(cmd.RegisterFlagCompletionFunc("legs", cobra.FixedCompletions(legs, cobra.ShellCompDirectiveNoFileComp)))
+	g.addOutput(cmd)
+}
+
+// beginBench checks those flags and completes what they say; it answers which of the sizes is asked for.
+func (g *globals) beginBench(size string, sizes []string, s *bench.Setup, legs []string) (int, error) {
+	i := slices.Index(sizes, size)
+	if i < 0 {
+		return 0, usageErrorf("--size %s: must be %s", size, strings.Join(sizes, " or "))
+	}
+	for _, name := range s.Legs {
+		if !slices.Contains(legs, name) {
+			return 0, usageErrorf("--legs %s: must be of %s", name, strings.Join(legs, ", "))
+		}
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return 0, fmt.Errorf("finding this program, which is measured: %w", err)
+	}
+	s.Program, s.Say = program, g.sayf
+	return i, nil
 }
 
 func whole(f float64) string { return strconv.FormatFloat(f, 'f', 0, 64) }

@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
-	"slices"
-	"strings"
 
 	"github.com/loghaul/loghaul/deploy/bench"
 	"github.com/spf13/cobra"
@@ -30,15 +27,7 @@ tools are among the clients. Where they are not, this broker is measured alone.
 medians of up to three rounds. The exit code is 3 when everything was measured and a goal is not met.`,
 		RunE: run(func(ctx context.Context, _ []string) error { return g.runBenchBroker(ctx, f) }),
 	}
-	fl := cmd.Flags()
-	fl.StringVar(&f.size, "size", "full", "how much to move: "+strings.Join(sizeNames(), " or "))
-	fl.StringSliceVar(&f.cfg.Legs, "legs", nil, "which legs to run, by comma: "+strings.Join(bench.BrokerLegs(), ", ")+" (default: all)")
-	fl.StringVar(&f.cfg.Kafka, "kafka", "", "folder of an unpacked Apache Kafka, or of its jars (default: what .ci/install brought); none does without")
-	fl.StringVar(&f.cfg.KafkaHeap, "kafka-heap", "1g", "heap of its JVM; Kafka's start script has 1g")
-	fl.StringVar(&f.cfg.Dir, "dir", "", "folder to work in, removed afterwards but for itself (default: the system's for temporary files)")
-	must(cmd.RegisterFlagCompletionFunc("size", cobra.FixedCompletions(sizeNames(), cobra.ShellCompDirectiveNoFileComp)))
-	must(cmd.RegisterFlagCompletionFunc("legs", cobra.FixedCompletions(bench.BrokerLegs(), cobra.ShellCompDirectiveNoFileComp)))
-	g.addOutput(cmd)
+	g.addBench(cmd, &f.size, sizeNames(), &f.cfg.Setup, bench.BrokerLegs())
 	return cmd
 }
 
@@ -51,33 +40,25 @@ func sizeNames() []string {
 }
 
 func (g *globals) runBenchBroker(ctx context.Context, f benchBrokerFlags) error {
-	i := slices.Index(sizeNames(), f.size)
-	if i < 0 {
-		return usageErrorf("--size %s: must be %s", f.size, strings.Join(sizeNames(), " or "))
-	}
-	for _, name := range f.cfg.Legs {
-		if !slices.Contains(bench.BrokerLegs(), name) {
-			return usageErrorf("--legs %s: must be of %s", name, strings.Join(bench.BrokerLegs(), ", "))
-		}
-	}
-	program, err := os.Executable()
+	i, err := g.beginBench(f.size, sizeNames(), &f.cfg.Setup, bench.BrokerLegs())
 	if err != nil {
-		return fmt.Errorf("finding this program, which the measurement runs as the broker: %w", err)
+		return err
 	}
-	f.cfg.Program, f.cfg.Size, f.cfg.Say = program, bench.Sizes[i], g.sayf
+	f.cfg.Size = bench.Sizes[i]
 	r, err := bench.Broker(ctx, f.cfg)
 	if len(r.Rows) == 0 && err != nil {
 		return err
 	}
-	missed := g.printRows(r) // what was measured is shown, whatever else failed
+	missed := g.printRows(r, r.Rows, "there was no Apache Kafka beside it, or this machine has no /proc") // what was measured is shown, whatever else failed
 	return cmp.Or(err, missed)
 }
 
-// printRows shows one row for each thing that is wanted of a broker. What is not met makes the exit code 3.
-func (g *globals) printRows(r bench.BrokerReport) error {
+// printRows shows one row for each thing that is wanted, of a report. What is not met makes the exit code 3; why says why
+// some goals cannot be told.
+func (g *globals) printRows(report any, rows []bench.Row, why string) error {
 	t := table{header: []string{"WHAT", "UNIT", "LOGHAUL", "BESIDE", "", "RATIO", "WANTED", "MET"}}
 	goals, missed, untold := 0, 0, 0
-	for _, row := range r.Rows {
+	for _, row := range rows {
 		beside, met := "", ""
 		if row.Other != nil {
 			beside = row.Beside
@@ -98,11 +79,11 @@ func (g *globals) printRows(r bench.BrokerReport) error {
 		}
 		t.add(row.Name, row.Unit, figure(row.Ours), figure(row.Other), beside, ratio(row.Ratio), row.Wanted, met)
 	}
-	if err := g.print(r, t); err != nil {
+	if err := g.print(report, t); err != nil {
 		return err
 	}
 	if untold > 0 {
-		g.sayf("%d of %d goals cannot be told: there was no Apache Kafka beside it, or this machine has no /proc", untold, goals)
+		g.sayf("%d of %d goals cannot be told: %s", untold, goals, why)
 	}
 	if missed > 0 {
 		return degraded(fmt.Errorf("%d of %d goals are not met", missed, goals))

@@ -10,6 +10,8 @@ import (
 func TestWrongBenchFlagsAreNamed(t *testing.T) {
 	loghaul(t, "bench", "broker", "--size", "huge").want(t, exitUsage, "--size huge: must be full or short")
 	loghaul(t, "bench", "broker", "--legs", "seen,swim").want(t, exitUsage, "--legs swim: must be of perf-127")
+	loghaul(t, "bench", "agent", "--size", "huge").want(t, exitUsage, "--size huge: must be full or short")
+	loghaul(t, "bench", "agent", "--legs", "idle,swim").want(t, exitUsage, "--legs swim: must be of topic")
 }
 
 func TestTheTableOfTheBrokersBenchSaysWhatIsMet(t *testing.T) {
@@ -21,7 +23,7 @@ func TestTheTableOfTheBrokersBenchSaysWhatIsMet(t *testing.T) {
 	}}
 	var out, talk safeBuffer
 	g := globals{stdout: &out, stderr: &talk, output: "table"}
-	err := g.printRows(report)
+	err := g.printRows(report, report.Rows, "there was nothing beside it")
 	if exitCode(err) != exitDegraded || err.Error() != "1 of 3 goals are not met" {
 		t.Errorf("it ends with %v, code %d, want the goal that is not met and code 3", err, exitCode(err))
 	}
@@ -39,11 +41,11 @@ func TestTheTableOfTheBrokersBenchSaysWhatIsMet(t *testing.T) {
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("the table is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if !strings.HasPrefix(talk.String(), "1 of 3 goals cannot be told") {
+	if !strings.HasPrefix(talk.String(), "1 of 3 goals cannot be told: there was nothing beside it") {
 		t.Errorf("it said %q, want the one that cannot be told", talk.String())
 	}
 	report.Rows = report.Rows[:1]
-	if err := g.printRows(report); err != nil {
+	if err := g.printRows(report, report.Rows, "there was nothing beside it"); err != nil {
 		t.Errorf("with all goals met it ends with %v", err)
 	}
 }
