@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -87,7 +88,7 @@ func (g *globals) groupReset(ctx context.Context, name string, f groupResetFlags
 	case !f.yes:
 		_, err = fmt.Fprintf(g.stdout, "would move group %s\n%snothing was changed; --yes moves it\n", name, plan.String())
 	default:
-		if err = cl.move(ctx, name, f.topic, moves); err == nil {
+		if err = g.whyRefused(ctx, cl.move(ctx, name, f.topic, moves)); err == nil {
 			g.sayf("moved group %s\n%s", name, strings.TrimSuffix(plan.String(), "\n"))
 		}
 	}
@@ -245,18 +246,39 @@ func (c *cluster) move(ctx context.Context, group, topic string, moves []move) e
 	if err != nil {
 		return fmt.Errorf("moving group %s: %w", group, err)
 	}
-	for _, t := range resp.(*kmsg.OffsetCommitResponse).Topics {
+	return movedAll(group, topic, moves, resp.(*kmsg.OffsetCommitResponse))
+}
+
+// movedAll is the first reason why a partition was not moved, and which were moved all the same.
+func movedAll(group, topic string, moves []move, resp *kmsg.OffsetCommitResponse) (first error) {
+	answers := map[int32]error{}
+	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			switch err := kerr.ErrorForCode(p.ErrorCode); {
-			case err == nil:
-			case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.RebalanceInProgress):
-				return hasMembers(group, "members now")
-			case errors.Is(err, kerr.TopicAuthorizationFailed):
-				return fmt.Errorf("moving group %s in %s/%d: %w", group, topic, p.Partition, notAllowed(err, "Read", "topic", topic))
-			default:
-				return fmt.Errorf("moving group %s in %s/%d: %w", group, topic, p.Partition, notAllowed(err, "Read", "group", group))
-			}
+			answers[p.Partition] = kerr.ErrorForCode(p.ErrorCode)
 		}
 	}
-	return nil
+	var moved []string
+	for _, m := range moves {
+		err, answered := answers[m.partition]
+		switch {
+		case answered && err == nil:
+			moved = append(moved, strconv.Itoa(int(m.partition)))
+			continue
+		case !answered:
+			err = fmt.Errorf("moving group %s in %s/%d: the broker did not say whether it did", group, topic, m.partition)
+		case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.RebalanceInProgress):
+			err = hasMembers(group, "members now")
+		case errors.Is(err, kerr.TopicAuthorizationFailed):
+			err = fmt.Errorf("moving group %s in %s/%d: %w", group, topic, m.partition, notAllowed(err, "Read", "topic", topic))
+		default:
+			err = fmt.Errorf("moving group %s in %s/%d: %w", group, topic, m.partition, notAllowed(err, "Read", "group", group))
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first != nil && len(moved) > 0 {
+		return fmt.Errorf("%w; it was moved in partition %s, and not in %s", first, strings.Join(moved, ", "), plural(len(moves)-len(moved), "other"))
+	}
+	return first
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/loghaul/loghaul/internal/realkafka"
 )
@@ -125,6 +127,27 @@ func TestAGroupOfARealKafkaIsMoved(t *testing.T) {
 	soon(t, "a member", func() bool { return groupsAt(t, at, exitDone)["busy"].Members == 1 })
 	loghaul(t, "group", "reset", "busy", "--topic", "t", "--to", "latest", "--yes", "--brokers", at).want(t, exitFailed, "group busy has 1 member")
 	never()
+	newer := context.WithValue(context.Background(), "opt_in_kafka_next_gen_balancer_beta", true) //nolint:staticcheck // its own key
+	cl, err := kgo.NewClient(kgo.SeedBrokers(at), kgo.ConsumerGroup("newer"), kgo.ConsumeTopics("t"), kgo.WithContext(newer), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for n := 0; n < 20; {
+		fetches := cl.PollFetches(ctx)
+		if n += fetches.NumRecords(); ctx.Err() != nil {
+			t.Fatalf("%d records came, %v", n, fetches.Err())
+		}
+	}
+	if err := cl.CommitUncommittedOffsets(ctx); err != nil {
+		t.Fatal(err)
+	}
+	back := []string{"group", "reset", "newer", "--topic", "t", "--to", "9", "--yes", "--brokers", at}
+	loghaul(t, back...).want(t, exitFailed, "group newer has 1 member")
+	cl.Close()
+	loghaul(t, back...).want(t, exitDone, "t partition 0: from 10 back to 9", "t partition 1: from 10 back to 9")
 	if o = loghaul(t, "topic", "trim", "t", "--before", "9", "--brokers", at).want(t, exitDone); strings.Contains(o.stdout, "not read by") {
 		t.Errorf("the group has read all, but the plan says %q", o.stdout)
 	}

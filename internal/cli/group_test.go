@@ -107,7 +107,13 @@ func TestAGroupIsDescribedWithItsMembers(t *testing.T) {
 		if o = loghaul(t, "group", "describe", name, "--brokers", at).want(t, exitDone); !strings.Contains(o.stdout, "app of "+name) || !strings.Contains(o.stdout, "READS") {
 			t.Errorf("%s: printed %q", name, o.stdout)
 		}
+		reset := []string{"group", "reset", name, "--topic", "t", "--partition", "1", "--to", "4", "--yes", "--brokers", at}
+		loghaul(t, reset...).want(t, exitFailed, "group "+name+" has 1 member: stop them first")
 		cl.Close()
+		loghaul(t, reset...).want(t, exitDone, "from 10 back to 4: 6 records again")
+		if s := standsAt(t, at, name, 1); s != 4 {
+			t.Errorf("%s: moved to 4 it stands at %d", name, s)
+		}
 	}
 	loghaul(t, "group", "describe", "nobody", "--brokers", at).want(t, exitFailed, "group nobody does not exist", "loghaul group list")
 	loghaul(t, "group", "describe", "--brokers", at).want(t, exitUsage)

@@ -14,6 +14,7 @@ import (
 	"github.com/loghaul/loghaul/internal/line"
 	"github.com/loghaul/loghaul/internal/record"
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // usualLimit is how many bytes a batch may have where the topic does not say: Kafka's own default.
@@ -84,7 +85,7 @@ func (g *globals) runProduce(ctx context.Context, topic string, f produceFlags) 
 // whyRefused adds what the broker says of its disk to the errors that a full one answers, which speak of replicas, or of a
 // coordinator that is away: it has no room for what groups commit.
 func (g *globals) whyRefused(ctx context.Context, err error) error {
-	if !errors.Is(err, sarama.ErrNotEnoughReplicas) && !errors.Is(err, sarama.ErrConsumerCoordinatorNotAvailable) {
+	if !errors.Is(err, sarama.ErrNotEnoughReplicas) && !errors.Is(err, sarama.ErrConsumerCoordinatorNotAvailable) && !errors.Is(err, kerr.CoordinatorNotAvailable) {
 		return err
 	}
 	cl := newCluster(g.kafkaConfig("loghaul-produce"))

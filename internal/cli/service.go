@@ -25,6 +25,7 @@ type service struct {
 
 func newService(g *globals) *service {
 	s := &service{g: g, stages: newStages(), metrics: prometheus.NewRegistry()}
+	s.stages.say = g.sayf
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return s
 }

@@ -28,8 +28,9 @@ type part interface {
 // the reverse order; the first that ends by itself ends them all. One goroutine uses it.
 type stages struct {
 	running []*stage
-	ended   chan *stage // each stage sends itself once; room for all, so that no sender waits
-	first   *stage      // that ended by itself, whose error the caller has; nil: none
+	ended   chan *stage                      // each stage sends itself once; room for all, so that no sender waits
+	first   *stage                           // that ended by itself, whose error the caller has; nil: none
+	say     func(format string, args ...any) // tells the operator why it takes long; nil: nobody
 }
 
 type stage struct {
@@ -88,7 +89,8 @@ func (s *stages) wait(ctx context.Context) error {
 }
 
 // drain stops the stages in reverse order, each after the one before has ended, and tells what went wrong on the way.
-// After drainTime it returns without those that still run, but waits until closeTime for one that closes its files.
+// After drainTime it returns without those that still run, but waits until closeTime for one that closes its files, and
+// those behind it have their drainTime after that.
 func (s *stages) drain() error {
 	var errs []error
 	began, late := time.Now(), time.NewTimer(drainTime)
@@ -96,26 +98,39 @@ func (s *stages) drain() error {
 	for i := len(s.running) - 1; i >= 0; i-- {
 		st := s.running[i]
 		st.stop()
-		for running := true; running; {
-			select {
-			case <-st.done:
-				running = false
-				if st.err != nil && st != s.first {
-					errs = append(errs, st.reason())
-				}
-			case <-late.C:
-				if took := time.Since(began); took < closeTime && st.closes != nil && st.closes.Closing() {
-					late.Reset(time.Second)
-					continue
-				}
-				for _, left := range s.running[:i] {
-					left.stop()
-				}
-				return errors.Join(append(errs, fmt.Errorf("%s did not drain within %s: ending without it; nothing acknowledged is lost", st.name, time.Since(began).Round(time.Second)))...)
+		if !s.ends(st, began, late) {
+			for _, left := range s.running[:i] {
+				left.stop()
 			}
+			return errors.Join(append(errs, fmt.Errorf("%s did not drain within %s: ending without it; nothing acknowledged is lost", st.name, time.Since(began).Round(time.Second)))...)
+		}
+		if st.err != nil && st != s.first {
+			errs = append(errs, st.reason())
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// ends waits for a stage that was stopped, and says whether it has ended in time.
+func (s *stages) ends(st *stage, began time.Time, late *time.Timer) bool {
+	for closing := false; ; {
+		select {
+		case <-st.done:
+			if closing {
+				late.Reset(drainTime)
+			}
+			return true
+		case <-late.C:
+			if st.closes == nil || !st.closes.Closing() || time.Since(began) >= closeTime {
+				return false
+			}
+			if !closing && s.say != nil {
+				s.say("%s is still closing its files and is waited for, %s in all at most; ended before that, it loses nothing, and its next start checks what was not closed", st.name, closeTime)
+			}
+			closing = true
+			late.Reset(time.Second)
+		}
+	}
 }
 
 // finish drains and returns why it came to that: nil when ctx ended and all drained.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -154,6 +155,33 @@ func TestAPartThatClosesItsFilesIsWaitedFor(t *testing.T) {
 			<-s.running[0].done
 		})
 	}
+}
+
+func TestThePartsBehindOneThatClosesItsFilesHaveTheirTimeToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		var d diary
+		s := newStages()
+		said := ""
+		s.say = func(format string, args ...any) { said += fmt.Sprintf(format, args...) + "\n" }
+		parts := fakes(&d, "etcd", "broker")
+		parts[0].drain, parts[1].drain = 8*time.Second, 40*time.Second
+		for _, p := range []part{parts[0], closingPart{parts[1]}} {
+			if err := s.start(ctx, "a", p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop()
+		if err := s.finish(ctx, s.wait(ctx)); err != nil || !slices.Contains(d.read(), "etcd ends") {
+			t.Errorf("finish = %v, after %v", err, d.read())
+		}
+		if strings.Count(said, "still closing its files") != 1 || strings.Count(said, "\n") != 1 {
+			t.Errorf("it said %q, want one line about the part that takes long", said)
+		}
+		for _, st := range s.running {
+			<-st.done
+		}
+	})
 }
 
 func TestAPartThatEndsBeforeItServesIsTheReason(t *testing.T) {

@@ -53,6 +53,11 @@ func (g *globals) topicAlter(ctx context.Context, topic string, sets, unset []st
 	if len(changes) == 0 {
 		return usageErrorf("topic alter %s: say what to change, as in retention.ms=86400000, or --unset retention.ms", topic)
 	}
+	if partitions > 0 {
+		if err := g.mayHave(ctx, topic, partitions); err != nil {
+			return err
+		}
+	}
 	err = g.administer(ctx, func(a sarama.ClusterAdmin) error {
 		if there, err := topicThere(a, topic); err != nil {
 			return err

@@ -27,21 +27,38 @@ func wantedPartitions(sets []string) (rest []string, partitions int32, err error
 	return rest, partitions, nil
 }
 
-// addPartitions gives a topic more partitions; it never has fewer.
+// partitionsNow is how many partitions a topic has, if it can have so many. It never has fewer, and those of the brokers'
+// own topics say where each group is kept.
+func (c *cluster) partitionsNow(ctx context.Context, topic string, wanted int32) (had int, err error) {
+	if err := c.notInternal(ctx, topic, "given partitions"); err != nil {
+		return 0, err
+	}
+	leaders, err := c.leaders(ctx, topic)
+	if had = len(leaders); err == nil && int(wanted) < had {
+		err = fmt.Errorf("topic %s has %s, and partitions are only added: make another topic with %d", topic, plural(had, "partition"), wanted)
+	}
+	return had, err
+}
+
+// mayHave refuses, before anything is changed, what addPartitions would refuse after that.
+func (g *globals) mayHave(ctx context.Context, topic string, partitions int32) error {
+	cl := newCluster(g.kafkaConfig("loghaul-topic"))
+	defer cl.Close()
+	_, err := cl.partitionsNow(ctx, topic, partitions)
+	return err
+}
+
+// addPartitions gives a topic more partitions.
 func (g *globals) addPartitions(ctx context.Context, topic string, partitions int32) error {
 	cl := newCluster(g.kafkaConfig("loghaul-topic"))
 	defer cl.Close()
-	leaders, err := cl.leaders(ctx, topic)
+	had, err := cl.partitionsNow(ctx, topic, partitions)
 	if err != nil {
 		return err
 	}
-	had := len(leaders)
-	switch {
-	case int(partitions) == had:
+	if int(partitions) == had {
 		g.sayf("topic %s has %s already", topic, plural(had, "partition"))
 		return nil
-	case int(partitions) < had:
-		return fmt.Errorf("topic %s has %s, and partitions are only added: make another topic with %d", topic, plural(had, "partition"), partitions)
 	}
 	err = g.administer(ctx, func(a sarama.ClusterAdmin) error { return a.CreatePartitions(topic, partitions, nil, false) })
 	if why, ok := errors.AsType[*sarama.TopicPartitionError](err); ok && why.ErrMsg != nil && !refused(err) {
