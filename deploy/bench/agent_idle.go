@@ -19,7 +19,7 @@ const activeFiles = 50
 
 // agentIdle watches an agent that follows many files of which few are written to.
 func agentIdle(ctx context.Context, b *agentBench) ([]BrokerLeg, error) {
-	l, err := b.idleAgent(ctx, fewName, b.Size.Few, activeFiles)
+	l, err := b.idleAgent(ctx, fewName, b.Size.Few+activeFiles, activeFiles)
 	return []BrokerLeg{l}, err
 }
 

@@ -19,7 +19,7 @@ type AgentSize struct {
 
 // AgentSizes are those that can be asked for by name.
 var AgentSizes = []AgentSize{
-	{Name: "full", Rounds: 3, Lines: 3_000_000, Nothing: 1500, Visible: 30 * time.Second, Idle: 60 * time.Second, Few: 10_000, Many: 100_000},
+	{Name: "full", Rounds: 3, Lines: 3_000_000, Nothing: 1500, Visible: 15 * time.Second, Idle: 60 * time.Second, Few: 10_000, Many: 100_000},
 	{Name: "short", Rounds: 1, Lines: 1_000_000, Nothing: 500, Visible: 8 * time.Second, Idle: 20 * time.Second, Few: 10_000, Many: 100_000},
 }
 
@@ -35,7 +35,7 @@ var agentLegs = []agentLeg{
 	{"topic-snappy", 3, toTopic("snappy", false)},
 	{"topic-lz4", 3, toTopic("lz4", false)},
 	{"nothing", 3, toNothing},
-	{"visible", 1, visible},
+	{"visible", 3, visible},
 	{"idle", 1, agentIdle},
 	{"many", 1, agentMany},
 }

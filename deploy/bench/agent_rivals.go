@@ -60,21 +60,21 @@ func versionOf(program, flag string, word int) string {
 // start runs rsyslog with what it is fastest with: large batches for a whole file, and no waiting for lines that come one
 // by one.
 func (r *rsyslog) start(ctx context.Context, j job) (*process, error) {
-	linger, least := "5", "1024"
+	linger, queue := "5", `queue.type="LinkedList" queue.size="200000" queue.dequeueBatchSize="1024"`
 	if !j.once {
-		linger, least = "0", "1"
+		linger, queue = "0", `queue.type="Direct"`
 	}
 	conf := fmt.Sprintf(`global(workDirectory=%[1]q maxMessageSize="64k")
 module(load="imfile" mode="inotify")
 module(load="omkafka")
 template(name="raw" type="string" string="%%msg%%")
 input(type="imfile" file=%[2]q tag="bench" ruleset="bench")
-ruleset(name="bench" queue.type="LinkedList" queue.size="200000" queue.dequeueBatchSize=%[7]q) {
+ruleset(name="bench" %[7]s) {
   action(type="omkafka" broker=[%[3]q] topic=%[4]q template="raw"
     confParam=["compression.codec=%[5]s","linger.ms=%[6]s","queue.buffering.max.messages=1000000","batch.num.messages=10000","socket.nagle.disable=true"]
     topicConfParam=["request.required.acks=-1"])
 }
-`, j.dir, j.file, j.addr, j.topic, orNone(j.codec), linger, least)
+`, j.dir, j.file, j.addr, j.topic, orNone(j.codec), linger, queue)
 	file := filepath.Join(j.dir, "rsyslog.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, err

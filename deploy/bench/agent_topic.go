@@ -79,7 +79,7 @@ func (b *agentBench) ship(ctx context.Context, s *server, sh shipper, j job) (l 
 // arrived waits until the topic holds every line, once, and the shipper has ended: ours does so by itself.
 func (b *agentBench) arrived(ctx context.Context, s *server, sh shipper, pr *process, topic string) (took time.Duration, err error) {
 	if sh.name() == ours {
-		if err := pr.wait(ctx); err != nil {
+		if err := pr.waitFor(ctx, patience); err != nil {
 			return 0, err
 		}
 		took = time.Since(pr.began)

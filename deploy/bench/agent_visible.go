@@ -80,8 +80,10 @@ func (b *agentBench) visibleOf(ctx context.Context, s *server, sh shipper) (l Br
 // appendAndSee appends lines to a file and answers how late each was in the topic, but for those of the first quarter and
 // of the time until the first one came: an agent may need that long to begin.
 func appendAndSee(ctx context.Context, f *os.File, addr, topic string, d time.Duration) (late []time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, d+patience)
+	unseen := fmt.Errorf("not every line was in the topic %s after the last was due", unseenMost)
+	ctx, cancel := context.WithTimeoutCause(ctx, d+unseenMost, unseen)
 	defer cancel()
+	whole := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	begun := make(chan struct{}) // closed by the consumer when it has the first line
 	last := make(chan int, 1)    // one send, by the writer: how many lines there are
@@ -95,6 +97,9 @@ func appendAndSee(ctx context.Context, f *os.File, addr, topic string, d time.Du
 		return err
 	})
 	if err := group.Wait(); err != nil {
+		if context.Cause(whole) == unseen {
+			return nil, unseen
+		}
 		return nil, err
 	}
 	late = late[len(late)/4:]
@@ -103,6 +108,9 @@ func appendAndSee(ctx context.Context, f *os.File, addr, topic string, d time.Du
 	}
 	return late, nil
 }
+
+// unseenMost is how long an agent may take to begin, and to bring what is left at the end.
+const unseenMost = time.Minute
 
 // appendLines writes a line now, and one each time until d after the first is seen; each begins with the time of its
 // writing. It answers how many.

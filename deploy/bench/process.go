@@ -3,6 +3,7 @@ package bench
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -183,12 +184,26 @@ func (pr *process) until(ctx context.Context, done func() bool) error {
 	return nil
 }
 
+// waitFor is wait for so long at most: one that hangs is ended where it is.
+func (pr *process) waitFor(ctx context.Context, d time.Duration) error {
+	soon, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	err := pr.wait(soon)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		pr.kill()
+		return pr.failed("did not end in " + d.String())
+	}
+	return err
+}
+
 // stop lets the process drain and end.
-func (pr *process) stop(ctx context.Context) error {
+func (pr *process) stop(ctx context.Context) error { return pr.stopWithin(ctx, patience) }
+
+func (pr *process) stopWithin(ctx context.Context, d time.Duration) error {
 	if err := askToEnd(pr.cmd.Process); err != nil {
 		return fmt.Errorf("stopping the %s: %w", pr.name, err)
 	}
-	err := pr.wait(ctx)
+	err := pr.waitFor(ctx, d)
 	if state := pr.cmd.ProcessState; err != nil && ctx.Err() == nil && state.ExitCode() == terminated {
 		return nil
 	}
