@@ -44,9 +44,13 @@ func (b *budget) leaveLast() { b.last.Release(leastHeld) }
 // large is how large a buffer a lane reads a backlog into, which counts three times. All
 // lanes that there are take half of the budget together, so that those whose brokers are
 // away, and who keep what they have, leave something to lanes that come later.
-func (b *budget) large() int {
+func (b *budget) large() int { return min(b.fair(), readLarge) }
+
+// fair is how large a lane's batch may become, whatever its input allows: a lane whose
+// broker is away keeps one batch and its sealed form until the broker is back.
+func (b *budget) fair() int {
 	share := b.most / 2 / 3 / max(1, int64(b.lanes.Load()))
-	return int(min(max(share&^4095, readSmall), readLarge))
+	return int(max(share&^4095, readSmall))
 }
 
 func (b *budget) leave(n int64) { b.work.Release(n) }

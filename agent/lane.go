@@ -308,6 +308,7 @@ func (l *lane) take(ctx context.Context, s *stream, c follow.Chunk, now time.Tim
 			}
 		}
 		l.input = s.in
+		l.batch.AtMost(l.bufs.budget.fair())
 		n := l.batch.Add(src.Source, c)
 		if c = batch.Rest(c, n); len(c.Data) > 0 {
 			if err := l.send(ctx); err != nil {

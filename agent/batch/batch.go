@@ -20,6 +20,7 @@ type Batch struct {
 	ranges  []journal.Range
 	first   time.Time // of the first Add
 	bytes   int64     // of source lines
+	most    int       // of records in bytes, 0 for as much as the Framer says
 }
 
 // New makes a Batch whose buffer starts with capacity bytes.
@@ -39,6 +40,19 @@ func (b *Batch) Bytes() int64 { return b.bytes }
 
 // Due is when the oldest line has waited long enough.
 func (b *Batch) Due() time.Time { return b.first.Add(b.Framer.Age) }
+
+// AtMost makes the batch full with n bytes of records, before compression, where its Framer
+// allows more: what many batches hold together is bounded by who knows how many there are.
+func (b *Batch) AtMost(n int) { b.most = n }
+
+// full says whether n bytes more than there are would be too many.
+func (b *Batch) full(s *Source, n int) bool {
+	most := s.framer.Bytes
+	if b.most > 0 {
+		most = min(most, b.most)
+	}
+	return b.builder.Len()+n > most
+}
 
 // Reset forgets the lines and keeps the buffers.
 func (b *Batch) Reset() {
@@ -136,7 +150,7 @@ func (b *Batch) addPart(s *Source, c follow.Chunk) int {
 
 // add appends one record over length source bytes and notes its range.
 func (b *Batch) add(s *Source, value []byte, length int64, headers []byte, own int, part int32, last bool) bool {
-	if n := b.builder.Count(); n > 0 && b.builder.Len()+len(s.key)+len(value)+len(headers)+recordRoom > s.framer.Bytes {
+	if b.builder.Count() > 0 && b.full(s, len(s.key)+len(value)+len(headers)+recordRoom) {
 		return false
 	}
 	b.builder.Append(0, s.key, value, own+s.framer.nLabels, headers)

@@ -118,6 +118,16 @@ func TestAFullBatchLeavesTheRestOfTheChunk(t *testing.T) {
 	}
 }
 
+func TestABatchIsFullWithWhatItsLaneMayHold(t *testing.T) {
+	f := framer(t, nil)
+	b := New(0)
+	b.AtMost(300)
+	c := chunk(0, strings.Repeat("a line of some length\n", 100))
+	if n := b.Add(f.Source(1, gen, "/p", 0, 0), c); n == 0 || n == len(c.Data) || b.Len() > 300 {
+		t.Errorf("%d of %d bytes were taken, %d are held, want at most 300", n, len(c.Data), b.Len())
+	}
+}
+
 func TestALineLargerThanABatchTravelsAlone(t *testing.T) {
 	f := framer(t, func(in *etcdconf.Input) { in.Batch.Bytes = 100 })
 	b, s := New(0), f.Source(1, gen, "/p", 0, 0)
