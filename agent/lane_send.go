@@ -63,18 +63,16 @@ func (l *lane) launch(t *produce.Turn, e *journal.Entry, buf []byte, source int6
 	}})
 }
 
-// reserve waits for a turn: of the lane's partition, or of the next that has room.
+// reserve waits for a turn: of the lane's partition, or of the next that has room. Any of
+// them may be without a leader for long, so all are tried again.
 func (l *lane) reserve(ctx context.Context) (int32, *produce.Turn, error) {
-	for range l.parts {
-		l.turn = (l.turn + 1) % len(l.parts)
-		if t := l.parts[l.turn].Try(); t != nil {
-			return l.number(), t, nil
-		}
-	}
-	for p := l.parts[l.turn]; ; {
-		changed := p.Changed()
-		if t := p.Try(); t != nil {
-			return l.number(), t, nil
+	for {
+		changed := l.parts[l.turn].Changed()
+		for range l.parts {
+			l.turn = (l.turn + 1) % len(l.parts)
+			if t := l.parts[l.turn].Try(); t != nil {
+				return l.number(), t, nil
+			}
 		}
 		if err := l.await(ctx, changed); err != nil {
 			return l.number(), nil, err

@@ -97,9 +97,9 @@ func TestRule7_ArchivesThatANewJournalDoesNotLeadIntoAreNamed(t *testing.T) {
 		h.want("web_log", numbered("a.log", 0, 50))
 		r.stop()
 		h.forget()
-		name := "a.log.1"
+		name := "b.log.1.gz" // not named after it
 		if packed {
-			name += ".gz"
+			name = "a.log.1.gz"
 		}
 		h.write(name, "what it holds does not matter\n")
 		h.write("new", strings.Join(numbered("a.log", 50, 20), "\n")+"\n")

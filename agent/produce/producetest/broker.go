@@ -41,6 +41,8 @@ type Broker struct {
 	Asked func(at Partition)
 	// Ended, when set, is called once it was said where a log begins or ends.
 	Ended func(at Partition)
+	// Away, when set, says which partitions DescribeProducers finds no leader of.
+	Away func(at Partition) bool
 	// Unknown are requests that the broker has never heard of: it does not list them, and
 	// hangs up on them.
 	Unknown  []int16
@@ -282,6 +284,9 @@ func (b *Broker) producers(req *kmsg.DescribeProducersRequest) kmsg.Response {
 			rp := kmsg.NewDescribeProducersResponseTopicPartition()
 			rp.Partition, rp.ErrorCode = n, b.Describe
 			at := Partition{Topic: t.Topic, Number: n}
+			if b.Away != nil && b.Away(at) {
+				rp.ErrorCode = kerr.NotLeaderForPartition.Code
+			}
 			for id, st := range b.Log(at).Seen {
 				a := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
 				a.ProducerID, a.ProducerEpoch, a.LastSequence = id, int32(st.Epoch), st.Last[len(st.Last)-1].Last
