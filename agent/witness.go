@@ -57,7 +57,7 @@ func (a *Agent) inherit(in *input) {
 // beginnings is what the journal is to know of files before the first line of them.
 func beginnings(topic string, partition int32, f *follow.Stream) []journal.Generation {
 	var out []journal.Generation
-	for _, cp := range f.Checkpoints() {
+	for _, cp := range f.Beginnings() {
 		out = append(out, journal.Generation{
 			Topic: topic, ID: journal.ID{FS: cp.ID.FS, Inode: cp.ID.Inode, Birth: cp.ID.Birth, Cut: cp.ID.Cut}, Name: cp.ID.Generation(), Path: cp.Path,
 			Began: cp.Began, Head: cp.Head, HeadLength: cp.HeadLength, Partition: partition, Position: cp.Position,

@@ -166,17 +166,24 @@ func contents(s *site, f func(name string, b []byte)) error {
 	return nil
 }
 
-// onDisk are those of the lines ns that lie in a file of the site: an agent that misses one
-// cannot say that nobody could see it.
-func onDisk(s *site, ns []int) (there []int, err error) {
-	all := map[string]bool{}
+// span is a range of bytes of a source file.
+type span struct{ from, to int64 }
+
+// onDisk are those of the lines ns that lie in a file of the site, where none of counted
+// is: an agent that misses one cannot say that nobody could see it. What was in doubt when the file was
+// truncated and reaches beyond its copy is counted as lost as a whole.
+func onDisk(s *site, ns []int, counted []span) (there []int, err error) {
+	all := map[string]span{}
 	err = contents(s, func(_ string, b []byte) {
+		at := int64(0)
 		for l := range bytes.Lines(b) {
-			all[string(l)] = true
+			all[string(l)] = span{at, at + int64(len(l))}
+			at += int64(len(l))
 		}
 	})
 	for _, n := range ns {
-		if all[text(s.style.name, n)+"\n"] {
+		at, found := all[text(s.style.name, n)+"\n"]
+		if found && !slices.ContainsFunc(counted, func(c span) bool { return c.from <= at.from && at.to <= c.to }) {
 			there = append(there, n)
 		}
 	}

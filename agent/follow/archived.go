@@ -143,7 +143,7 @@ func (s *Stream) identify(g *generation) error {
 		}
 	}
 	switch {
-	case a.best == nil && (!a.fresh || a.bad != nil && len(a.suspects) > 0):
+	case a.best == nil && (!a.fresh || a.bad != nil && len(a.suspects) > 0), a.best == nil && s.outrun(a):
 		s.dismiss(g)
 		return ErrIdle
 	case a.best == nil:
@@ -301,30 +301,6 @@ func (s *Stream) seekArchiveOf(name string, cp Checkpoint, end Chunk) bool {
 		s.sought = append(s.sought, sought{cp, end})
 	}
 	return found
-}
-
-// candidates are the archives beside the path that have not been passed over yet, of files
-// rotated away from it.
-func (s *Stream) candidates() []candidate { return s.archives([]string{s.realPath()}) }
-
-// relatedArchives are those, and where the path is a rotated name itself, as under a wide
-// pattern, those of the other names that its file may have had since.
-func (s *Stream) relatedArchives() []candidate { return s.archives(wideBases(s.realPath())) }
-
-// wideBases is a path before the names that its file may have been rotated away from.
-func wideBases(path string) []string { return append([]string{path}, bases(path)...) }
-
-func (s *Stream) archives(bases []string) []candidate {
-	all, err := candidates(bases, s.cfg.Allow, func(name string, err error) {
-		if info, statErr := statName(name); statErr == nil && !slices.Contains(s.passed, info.key) {
-			s.passOver(info.key)
-			s.cfg.Logger.Error("an archive beside a followed file cannot be read", "path", s.cfg.Path, "archive", name, "err", err)
-		}
-	})
-	if err != nil && !missing(err) {
-		s.cfg.Logger.Warn("archives are not looked for", "path", s.cfg.Path, "err", err)
-	}
-	return slices.DeleteFunc(all, func(c candidate) bool { return slices.Contains(s.passed, c.info.key) })
 }
 
 // passOver remembers that nothing more is to be read of an archive.

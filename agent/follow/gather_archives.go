@@ -49,8 +49,7 @@ func (s *Stream) gatherArchives() {
 				continue // as a file of its own
 			}
 		}
-		cps := append(slices.Clone(known), s.elsewhere(c)...)
-		s.suspect(c, slices.DeleteFunc(cps, func(cp Checkpoint) bool { return !c.heads(cp) }), true)
+		s.suspect(c, slices.DeleteFunc(slices.Clone(known), func(cp Checkpoint) bool { return !c.heads(cp) }), true)
 		s.gathered = true
 	}
 }
@@ -61,12 +60,15 @@ func (s *Stream) elsewhere(c candidate) []Checkpoint {
 	if s.cfg.Known == nil {
 		return nil
 	}
-	name, _ := archive.Trim(c.name)
-	names := []string{name}
-	stem := strings.TrimRight(name, "0123456789")
-	if n, err := strconv.Atoi(name[len(stem):]); err == nil && n <= countersMost {
+	from, _ := archive.Trim(c.name)
+	dir, name := filepath.Split(from)
+	names := []string{from}
+	digit := func(r rune) bool { return r >= '0' && r <= '9' }
+	end := strings.LastIndexFunc(name, digit) + 1
+	begin := strings.LastIndexFunc(name[:end], func(r rune) bool { return !digit(r) }) + 1
+	if n, err := strconv.Atoi(name[begin:end]); err == nil && n <= countersMost {
 		for i := range n {
-			names = append(names, stem+strconv.Itoa(i))
+			names = append(names, dir+name[:begin]+strconv.Itoa(i)+name[end:])
 		}
 	}
 	return slices.DeleteFunc(s.cfg.Known.At(names), func(cp Checkpoint) bool { return cp.Began == InArchive })
@@ -122,15 +124,16 @@ func (s *Stream) remember(g *generation) {
 	s.past = append(s.past, g.checkpoint())
 }
 
-// suspectRead adds to the suspects of g what was read since it was queued.
+// suspectRead adds to the suspects of g what was read since it was queued, and what is known
+// under other names.
 func (s *Stream) suspectRead(g *generation) error {
 	head := make([]byte, headMost)
 	n, err := g.arch.p.ReadAt(head, 0)
 	if err != nil {
 		return err
 	}
-	c := candidate{head: head[:n]}
-	for _, cp := range append(s.known(), s.unread()...) {
+	c := candidate{sibling: sibling{name: g.name}, head: head[:n]}
+	for _, cp := range slices.Concat(s.known(), s.unread(), s.elsewhere(c)) {
 		same := func(old Checkpoint) bool { return old.ID == cp.ID && old.Position == cp.Position }
 		if c.heads(cp) && !slices.ContainsFunc(g.arch.suspects, same) {
 			g.arch.suspects = append(g.arch.suspects, cp)

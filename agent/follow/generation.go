@@ -43,6 +43,8 @@ type generation struct {
 	ending   bool      // nobody writes to it any more, or its age has run out: its end is the end
 	forsaken bool      // and the first is so
 	copied   bool      // its bytes lie in the copy that a rotator made; the file itself was truncated
+	unsure   bool      // nothing was read of it yet, and other lives of its file may have come and gone since it was taken in
+	asked    int64     // mtime when they were looked for
 
 	missing      int64      // bytes behind its end that were written and can never be read
 	missingLeast bool       // and there may have been more

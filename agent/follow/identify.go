@@ -36,7 +36,11 @@ func Identify(path string, beside bool, allow func(real string) error) ([]Checkp
 		if err != nil {
 			continue // it is not to be read, so it is not to be recognised either
 		}
-		found = append(found, Checkpoint{ID: f.id(), Path: path, Began: f.info.key.birth})
+		cp := Checkpoint{ID: f.id(), Path: path, Began: f.info.key.birth}
+		if sib.name == path {
+			cp.Began = f.begun() // copies of lives before are not news: nobody knows which were sent
+		}
+		found = append(found, cp)
 		f.close()
 	}
 	return found, nil

@@ -217,3 +217,27 @@ func (s *Stream) leaveToKin(info fileInfo, now time.Time) (leave bool, from line
 	s.displace(now)
 	return true, 0
 }
+
+// gatherFor takes note of a rotated file that came and went at the path unseen and that a
+// Stream of its own is to read. Nothing may be known of it for a while yet, and its archive would
+// be older than what is known then.
+func (s *Stream) gatherFor(sib sibling) {
+	if s.knows(sib.info.key) {
+		return
+	}
+	known := s.known()
+	if s.cfg.Known != nil { // its own Stream judges by what the journal knows, too
+		known = append(known, s.cfg.Known.At([]string{s.cfg.Path})...)
+	}
+	f, err := s.openSibling(sib)
+	if err != nil {
+		return // whose it is says what is wrong
+	}
+	defer f.close()
+	if k, from := s.kinOf(f, known, s.now()); k != stranger || from > 0 {
+		return
+	}
+	g := newGeneration(f.id(), sib.name, f, s.now())
+	s.others = append(s.others, g.headed())
+	s.gathered = true
+}

@@ -60,12 +60,12 @@ func (s *Stream) Look() (ready bool, err error) {
 // is not, a later process takes it for what was there from the first.
 func (s *Stream) tellFound() error {
 	if s.gathered && s.cfg.Found != nil {
-		if err := s.cfg.Found(s.headed()); err != nil {
+		if err := s.cfg.Found(append(s.headed(), s.others...)); err != nil {
 			return fmt.Errorf("noting what was found beside %s: %w", s.cfg.Path, err)
 		}
 		s.note()
 	}
-	s.gathered = false
+	s.gathered, s.others = false, nil
 	return nil
 }
 
@@ -73,11 +73,28 @@ func (s *Stream) tellFound() error {
 // is news to a later process if nothing of it is known.
 func (s *Stream) headed() (cps []Checkpoint) {
 	for _, g := range s.held() {
-		if g != s.at && (g.arch == nil || g.arch.chosen || g.arch.fresh && !g.arch.own) {
+		if g != s.at && g.told() {
 			cps = append(cps, g.headed())
 		}
 	}
 	return cps
+}
+
+// Beginnings are the Checkpoints, with the first bytes of files of which nothing was read
+// yet: what a journal is to know of files before their first line.
+func (s *Stream) Beginnings() (cps []Checkpoint) {
+	for _, g := range s.held() {
+		if g.told() {
+			cps = append(cps, g.headed())
+		}
+	}
+	return cps
+}
+
+// told says that the generation is known to others: an archive, once it is known what it
+// holds, or while it is news unless it turns out to hold a known one.
+func (g *generation) told() bool {
+	return g.arch == nil || g.arch.chosen || g.arch.fresh && !g.arch.own
 }
 
 // headed is the checkpoint of g, with the first bytes of a file of which nothing was read yet:
@@ -123,6 +140,7 @@ func (g *generation) see(info fileInfo) (changed bool) {
 	}
 	changed = info.size != int64(g.pos)+g.frag || info.mtime != g.mtime
 	g.stirred = g.stirred || changed
+	g.unsure = g.unsure || g.pos == 0 && (info.size < g.peak || info.mtime != g.mtime)
 	g.size, g.mtime = info.size, info.mtime
 	g.peak = max(g.peak, g.size)
 	return changed

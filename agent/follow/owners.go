@@ -2,7 +2,9 @@ package follow
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 )
 
 // Owners says which Stream follows which file, and how far files without a
@@ -16,6 +18,7 @@ type Owners struct {
 		known map[nodeKey][]Checkpoint // of files that no Stream holds, oldest life first
 		order []nodeKey                // of known, oldest first, so that it stays bounded
 		over  map[nodeKey]Checkpoint   // of files whose last known life is over: deleted, truncated or moved away
+		ends  []nodeKey                // of over, oldest first
 		homes map[string]*home         // by path
 		told  bool                     // that archives are left alone
 	}
@@ -65,10 +68,18 @@ func (o *Owners) learn(cp Checkpoint) {
 // the file may come back from where nobody looked.
 func (o *Owners) endLocked(cp Checkpoint) {
 	node := nodeKey{cp.ID.Inode, cp.ID.Birth}
-	if old, ok := o.mu.over[node]; ok && old.ID.Cut > cp.ID.Cut || !ok && len(o.mu.over) >= knownMost {
+	old, ok := o.mu.over[node]
+	if ok && old.ID.Cut > cp.ID.Cut {
 		return
 	}
 	o.mu.over[node] = cp
+	if !ok {
+		o.mu.ends = append(o.mu.ends, node)
+	}
+	for len(o.mu.ends) > knownMost {
+		delete(o.mu.over, o.mu.ends[0])
+		o.mu.ends = o.mu.ends[1:]
+	}
 }
 
 func (o *Owners) learnLocked(cp Checkpoint) {
@@ -169,6 +180,35 @@ func (o *Owners) claim(key fileKey, s *Stream) (known []Checkpoint, ok bool) {
 	}
 	o.mu.files[key] = s
 	return append([]Checkpoint(nil), known...), true
+}
+
+// awaited says whether the file is nobody's until the Stream that knew it under its first
+// name has looked for it.
+func (o *Owners) awaited(key fileKey, s *Stream) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.files[key] == nil && slices.ContainsFunc(o.mu.known[nodeKey{key.ino, key.birth}], func(cp Checkpoint) bool {
+		h := o.mu.homes[cp.Path]
+		return h != nil && h.stream != s && !h.begun
+	})
+}
+
+// await sees to it that the file at the path is looked at again soon if another Stream has
+// only to find that it left that one's path: it may have been moved here from another folder.
+func (s *Stream) await(now time.Time) {
+	if !s.cfg.Owners.awaited(s.foreign, s) {
+		s.awaiting = time.Time{}
+		return
+	}
+	if s.awaiting.IsZero() {
+		s.awaiting = now
+	}
+	s.wake(now.Add(keepWatch))
+}
+
+// awaits says whether that is so, and not for ever: the other Stream may be kept from looking.
+func (s *Stream) awaits() bool {
+	return !s.awaiting.IsZero() && s.now().Sub(s.awaiting) < answerMost
 }
 
 // leave gives the file back, with how far it was read; gone: there is no such file any more.

@@ -132,3 +132,14 @@ func TestHardLinksOfOneFileAreReadOnce(t *testing.T) {
 		t.Errorf("after one of its names is gone %q is read, want the new line once", got)
 	}
 }
+
+// However many files have gone, that the last of them is over is remembered.
+func TestTheLastFilesThatAreOverAreRemembered(t *testing.T) {
+	o := NewOwners(nil)
+	for i := range uint64(knownMost + 10) {
+		o.learn(Checkpoint{ID: ID{Inode: i + 1, Birth: 1}, Ended: true})
+	}
+	if _, ok := o.overOf(fileKey{ino: knownMost + 10, birth: 1}); !ok || len(o.mu.over) != knownMost {
+		t.Errorf("the last file is remembered: %t; %d of %d are", ok, len(o.mu.over), knownMost)
+	}
+}

@@ -109,6 +109,30 @@ func candidatesNow(bases []string, allow func(real string) error, told func(name
 	return found, moved, nil
 }
 
+// candidates are the archives beside the path that have not been passed over yet, of files
+// rotated away from it.
+func (s *Stream) candidates() []candidate { return s.archives([]string{s.realPath()}) }
+
+// relatedArchives are those, and where the path is a rotated name itself, as under a wide
+// pattern, those of the other names that its file may have had since.
+func (s *Stream) relatedArchives() []candidate { return s.archives(wideBases(s.realPath())) }
+
+// wideBases is a path before the names that its file may have been rotated away from.
+func wideBases(path string) []string { return append([]string{path}, bases(path)...) }
+
+func (s *Stream) archives(bases []string) []candidate {
+	all, err := candidates(bases, s.cfg.Allow, func(name string, err error) {
+		if info, statErr := statName(name); statErr == nil && !slices.Contains(s.passed, info.key) {
+			s.passOver(info.key)
+			s.cfg.Logger.Error("an archive beside a followed file cannot be read", "path", s.cfg.Path, "archive", name, "err", err)
+		}
+	})
+	if err != nil && !missing(err) {
+		s.cfg.Logger.Warn("archives are not looked for", "path", s.cfg.Path, "err", err)
+	}
+	return slices.DeleteFunc(all, func(c candidate) bool { return slices.Contains(s.passed, c.info.key) })
+}
+
 // openCandidate looks at the first bytes of an archive.
 func openCandidate(sib sibling, allow func(real string) error) (c candidate, ok bool, err error) {
 	f, err := openFile(sib.name, allow)

@@ -54,6 +54,11 @@ func (s *Stream) read(g *generation, buf []byte) (Chunk, error) {
 		if g.refuted(buf[:n], eof) {
 			return s.truncated(g, buf)
 		}
+		if missed, err := s.missed(g); err != nil {
+			return Chunk{}, err
+		} else if missed {
+			return Chunk{}, ErrIdle
+		}
 		c, done := s.next(g, buf[:n], eof && final)
 		switch {
 		case len(c.Data) > 0:
@@ -199,20 +204,32 @@ func (s *Stream) nextLife(g *generation) (c Chunk, copied bool, err error) {
 	id := g.id
 	id.Cut++
 	ng := newGeneration(id, g.path, f, s.now())
-	ng.born = info.mtime + 1 // what lies beside it by now are copies
-	s.newest = max(s.newest, ng.born)
+	var l lives
+	if g == s.at {
+		if l, err = s.livesSince(&before{g.checkpoint(), g.waiting}, f); err != nil {
+			return Chunk{}, false, err
+		}
+		if s.mixed(l) { // what was seen of the size may be another life's
+			g.peak = int64(g.pos) + g.frag
+		}
+		defer func() { s.settle(l, ng) }()
+	} else {
+		ng.born = info.mtime + 1 // what lies beside it by now are copies
+		s.newest = max(s.newest, ng.born)
+	}
 	ng.away, ng.deleted, ng.ending, ng.grown, ng.stirred = g.away, g.deleted, g.ending, g.grown, true
 
-	if s.intoCopy(g, ng) {
+	if l.found && s.ontoCopy(g, ng, l.own) || s.intoCopy(g, ng) {
 		return Chunk{}, true, nil
 	}
+	s.remember(g) // its copy may turn up as an archive yet
 	c = g.cutOff(g.waiting)
 	lost := int64(0)
 	if g.peak > info.size { // else it may have grown to there since
 		lost = max(g.peak-int64(g.pos)-int64(len(c.Data)), 0)
 	}
 	c.Lost, c.LostLeast = lost, lost > 0
-	if end := c; g.headLen >= copyLeast {
+	if end := c; g.headLen >= copyLeast || g == s.at && g.headLen > 0 {
 		s.replace(g, ng)
 		end.Data = bytes.Clone(c.Data)
 		if s.seekArchive(g.checkpoint(), end) {

@@ -153,3 +153,20 @@ func TestOwnersDoNotGrowWithEachRest(t *testing.T) {
 		t.Errorf("%d things are remembered of one file", n)
 	}
 }
+
+func TestAStreamWhosePathHasAnotherDoesNotRest(t *testing.T) {
+	path := pathIn(t, "app.log")
+	appendTo(t, path, "1\n")
+	owners := NewOwners(nil)
+	a := tail(t, Config{Path: path, Owners: owners})
+	a.poll()
+	a.s.Release()
+	b := tail(t, Config{Path: path, Owners: owners}) // whatever made it: the file must not stay taken by nobody
+	if _, _, _, ok := a.s.Rest(); ok {
+		t.Fatal("it rests, and nobody gives its file back")
+	}
+	a.s.Close()
+	b.want(b.poll(), "")
+	appendTo(t, path, "2\n")
+	b.want(b.poll(), "2\n")
+}

@@ -148,7 +148,14 @@ func (s *Stream) gather(at fileKey) {
 		if birth < floor || sib.info.key == at || at.birth > 0 && birth > at.birth {
 			continue
 		}
-		if s.holds(sib.info.key) || s.cfg.Owners.homeOf(sib.name, s) || s.isCopy(sib) {
+		if s.holds(sib.info.key) {
+			continue
+		}
+		if s.cfg.Owners.homeOf(sib.name, s) {
+			s.gatherFor(sib)
+			continue
+		}
+		if s.isCopy(sib) {
 			continue
 		}
 		s.enqueue(sib)
@@ -220,9 +227,11 @@ func (s *Stream) arrive(info fileInfo, now time.Time) error {
 	if g == nil {
 		if s.sealed != info.key {
 			s.foreign = info.key
+			s.await(now)
 		}
 		return nil
 	}
+	s.awaiting = time.Time{}
 	if !known && (!s.first || len(s.cfg.Resume) > 0) {
 		s.gather(g.key)
 	}
@@ -268,7 +277,7 @@ func (s *Stream) takeFile(name string, f file, start line.Position) (*generation
 		s.cfg.Owners.abandon(f.info.key, s) // it is claimed once it is known whose it is
 		return s.takeArchive(f, start), nil
 	}
-	g, err := s.recognize(f, known, start)
+	g, err := s.recognize(f, known, start, name == s.cfg.Path)
 	if err != nil {
 		f.close()
 		s.cfg.Owners.abandon(f.info.key, s)
@@ -288,9 +297,13 @@ func (s *Stream) resumed(key fileKey) (known []Checkpoint) {
 	return slices.DeleteFunc(lives, func(cp Checkpoint) bool { return !sameNode(cp, key) })
 }
 
-// recognize makes a generation of f: one of known if the hashes do not refute it.
-func (s *Stream) recognize(f file, known []Checkpoint, start line.Position) (*generation, error) {
+// recognize makes a generation of f: one of known if the hashes do not refute it. here: the
+// path leads to it.
+func (s *Stream) recognize(f file, known []Checkpoint, start line.Position, here bool) (*generation, error) {
 	id, born := f.id(), f.info.key.birth
+	if here && s.first && len(s.cfg.Resume) == 0 {
+		born = f.begun()
+	}
 	for _, cp := range known {
 		same, err := verify(f, cp)
 		if err != nil {
@@ -301,17 +314,13 @@ func (s *Stream) recognize(f file, known []Checkpoint, start line.Position) (*ge
 		}
 		if same {
 			g := newGeneration(cp.ID, cp.Path, f, s.now())
-			g.born = max(g.born, cp.Began)
+			g.born, g.unsure = max(g.born, cp.Began), true
 			return g, g.seek(cp.Position, s.cut)
 		}
-		if !s.resumeKept(cp) && !s.resumeCopy(cp) && !s.seekArchive(cp, goneNotice(cp)) {
-			s.notices = append(s.notices, goneNotice(cp))
-			s.cfg.Logger.Info("truncated or replaced while not followed: starting over at its first byte", "path", cp.Path,
-				"generation", cp.ID.Generation().String(), "position", int64(cp.Position))
+		if born, err = s.overtaken(cp, f, here); err != nil {
+			return nil, err
 		}
-		born = f.info.mtime + 1
-		id.Cut = cp.ID.Cut + 1
-		start = 0
+		id.Cut, start = cp.ID.Cut+1, 0
 	}
 	if cp, ok := s.cfg.Owners.overOf(f.info.key); ok && cp.ID.Cut >= id.Cut && cp.Began != InArchive {
 		if same, err := verify(f, cp); err == nil && same && cp.HeadLength > 0 && cp.Position > 0 { // it was moved away, and is back
@@ -319,10 +328,14 @@ func (s *Stream) recognize(f file, known []Checkpoint, start line.Position) (*ge
 			g.born = max(g.born, cp.Began)
 			return g, g.seek(cp.Position, s.cut)
 		}
-		id.Cut, born, start = cp.ID.Cut+1, f.info.mtime+1, 0
+		var err error
+		if born, err = s.overtaken(cp, f, here); err != nil {
+			return nil, err
+		}
+		id.Cut, start = cp.ID.Cut+1, 0
 	}
 	g := newGeneration(id, s.cfg.Path, f, s.now())
-	g.born = born
+	g.born, g.unsure = born, id.Cut > 0
 	if start < 0 {
 		end, err := lineStart(f.handle, f.info.size)
 		if err != nil {

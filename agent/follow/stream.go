@@ -82,6 +82,7 @@ type Stream struct {
 	lingering []*generation // at their end for good, held open until they are acknowledged
 	newest    int64         // Unix ns: rotated files born up to then are known, or copies
 	foreign   fileKey       // what the path leads to though it is not ours to read, zero if none
+	awaiting  time.Time     // since when foreign waits for the Stream that knew it elsewhere, zero if it does not
 	sealed    fileKey       // what the path leads to, an archive of which nothing more is read
 	since     int64         // Unix ns: when the first Look was
 	doubt     doubtful      // the file at the path, while it may be a copy
@@ -89,6 +90,7 @@ type Stream struct {
 	sought    []sought      // generations that an archive in queue may hold
 	past      []Checkpoint  // of generations let go of, oldest first
 	passed    []fileKey     // archives of which nothing more is to be read, oldest first
+	others    []Checkpoint  // beginnings of rotated files that other Streams are to read, and Found does not know yet
 	gathered  bool          // something was found beside the path, and Found does not know yet
 	notices   []Chunk       // ends of generations without data, to be handed on first
 	finish    bool          // every end is final
@@ -186,8 +188,8 @@ func (s *Stream) Finish() { s.finish = true }
 func (s *Stream) Due() time.Time { return s.due }
 
 // Behind says that a file waits for the one before it, which has been rotated away and may
-// still be written to.
-func (s *Stream) Behind() bool { return len(s.queue) > 1 }
+// still be written to, or for the Stream of the path that it was known by.
+func (s *Stream) Behind() bool { return len(s.queue) > 1 || s.awaits() }
 
 // Exposed are the names of files that the path has left and of which something is not
 // acknowledged, as last seen: when one is removed, Look should be called at once.
@@ -205,7 +207,7 @@ func (s *Stream) Checkpoints() []Checkpoint {
 	cps := make([]Checkpoint, 0, len(s.late)+len(s.queue))
 	for _, gs := range [][]*generation{s.late, s.queue} {
 		for _, g := range gs {
-			if g.arch == nil || g.arch.chosen || g.arch.fresh && !g.arch.own {
+			if g.told() {
 				cps = append(cps, g.checkpoint())
 			}
 		}
