@@ -137,8 +137,17 @@ func (c Config) Validate() error {
 	if c.CPU < 0 || math.IsNaN(c.CPU) || c.CPU > 0 && c.CPU < 0.01 {
 		complain("CPU", c.CPU, "at least 0.01 of a core (--cpu)")
 	}
-	if c.MaxOpen < 0 || c.RecallBytes < 0 || c.DeletedBytes < 0 || c.DeletedAge < 0 || c.DrainWait < 0 {
-		complain("MaxOpen, RecallBytes, DeletedBytes, DeletedAge and DrainWait", "one is negative", "positive")
+	if c.MaxOpen < 0 {
+		complain("the number of open files", c.MaxOpen, "positive (--max-open)")
+	}
+	if c.DeletedBytes < 0 {
+		complain("the bytes kept of deleted files", c.DeletedBytes, "positive (--deleted-bytes)")
+	}
+	if c.DeletedAge < 0 {
+		complain("the age of deleted files", c.DeletedAge, "positive (--deleted-age)")
+	}
+	if c.RecallBytes < 0 || c.DrainWait < 0 {
+		complain("RecallBytes and DrainWait", "one is negative", "positive")
 	}
 	return errors.Join(errs...)
 }

@@ -71,6 +71,9 @@ func (a *Agent) failures() error {
 		if in.astray != nil {
 			errs = append(errs, fmt.Errorf("input %s: %w", in.Name, in.astray))
 		}
+		if refused := refusals(in); refused != "" && len(in.set.Files) == 0 {
+			errs = append(errs, fmt.Errorf("input %s: %s", in.Name, refused))
+		}
 	}
 	for _, s := range a.mu.streams {
 		s.shown.Lock()
