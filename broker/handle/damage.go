@@ -2,10 +2,13 @@ package handle
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/loghaul/loghaul/broker/commitlog"
+	"github.com/loghaul/loghaul/broker/topics"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -93,5 +96,30 @@ func (h *Handlers) sayDamage(peer Peer, topic string, partition int32, asked sou
 		if t := h.cfg.Topics.Get(topic); t != nil && t.Partition(partition) != nil {
 			h.cfg.Topics.Doubt(t.Partition(partition), record.Offset(asked.at), err) // the file that err names goes before a time
 		}
+	}
+}
+
+// checkSetting begins the name by which a reader that was handed a batch with a wrong checksum says so, where it asks
+// DescribeConfigs for a topic's settings: loghaul.check/PARTITION/OFFSET. Batches go out as they lie on the disk, so only
+// readers see their checksums; a real Kafka has no such setting and tells nothing.
+const checkSetting = "loghaul.check/"
+
+// checkAsked has the file checked that holds the offset, once an hour for each; there is nothing to answer.
+func (h *Handlers) checkAsked(topic *topics.Topic, names []string) {
+	for _, name := range names {
+		where, asked := strings.CutPrefix(name, checkSetting)
+		index, offset, both := strings.Cut(where, "/")
+		if !asked || !both {
+			continue
+		}
+		n, err := strconv.ParseInt(index, 10, 32)
+		at, err2 := strconv.ParseInt(offset, 10, 64)
+		if err != nil || err2 != nil || topic.Partition(int32(n)) == nil {
+			continue
+		}
+		if _, first := h.stops.note(place{topic: topic.Name, partition: int32(n), path: checkSetting, position: at}, time.Now()); first {
+			h.cfg.Topics.Doubt(topic.Partition(int32(n)), record.Offset(at), nil)
+		}
+		return // one for each request: a file may be large
 	}
 }

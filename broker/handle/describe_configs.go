@@ -104,6 +104,7 @@ func (h *Handlers) configsOf(ctx context.Context, p Peer, asked *kmsg.DescribeCo
 		if topic == nil {
 			return nil, coded(errUnknownTopicOrPartition, "no topic has this name")
 		}
+		h.checkAsked(topic, asked.ConfigNames)
 		return settings.Topic(topic.Own()), nil
 	case kmsg.ConfigResourceTypeBroker:
 		if asked.ResourceName == "" {
