@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/base64"
 	"time"
 
 	"github.com/loghaul/loghaul/agent/account"
@@ -66,6 +67,9 @@ func (b books) entry(g journal.Generation) ledger.Entry {
 	}
 	if g.Position == g.Begun {
 		e.Tail = min(g.Carry, int64(g.Position)-max(0, int64(g.From)))
+	}
+	if g.TopicID != (journal.TopicID{}) {
+		e.TopicID, e.Earlier = base64.RawURLEncoding.EncodeToString(g.TopicID[:]), int64(g.Earlier)
 	}
 	for _, gap := range g.Gaps {
 		e.Gaps = append(e.Gaps, ledger.Gap{From: int64(gap.From), To: int64(gap.To), AtLeast: gap.AtLeast})

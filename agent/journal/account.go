@@ -107,7 +107,11 @@ func (p *parser) skips() Skips { return Skips{p.int(), p.int()} }
 
 // appendAccount writes what the account of a generation holds: the end of its frame.
 func (g *Generation) appendAccount(b []byte) []byte {
-	return putInt(g.Skips.append(putInt(b, int64(g.From))), g.Doubles)
+	b = putInt(g.Skips.append(putInt(b, int64(g.From))), g.Doubles)
+	if g.TopicID == (TopicID{}) {
+		return b
+	}
+	return putInt(append(b, g.TopicID[:]...), int64(g.Earlier))
 }
 
 // readAccount reads it; older frames do not have it.
@@ -117,6 +121,21 @@ func (p *parser) readAccount(g *Generation) {
 		g.Skips = p.skips()
 		g.Doubles = p.int()
 	}
+	if len(p.b) > 0 {
+		g.TopicID, g.Earlier = p.topicID(), p.pos()
+	}
+}
+
+// beginsFor notes for which topic bytes from a position on are begun: what is before
+// them was for another, when one of the same name was made anew.
+func (g *Generation) beginsFor(id TopicID, from line.Position) {
+	if g.TopicID == id || id == (TopicID{}) {
+		return
+	}
+	if g.TopicID != (TopicID{}) {
+		g.Earlier = max(g.Earlier, from)
+	}
+	g.TopicID = id
 }
 
 // appendSkips writes what the ranges of entries left out on purpose: the end of a frame,

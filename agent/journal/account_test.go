@@ -125,3 +125,41 @@ func TestChangedTellsEachChangeOnce(t *testing.T) {
 		t.Errorf("forgotten are %+v, want generation 4 once", list)
 	}
 }
+
+func TestWhatWasBegunForAnEarlierTopicIsKnown(t *testing.T) {
+	j := open(t, t.TempDir())
+	g := register(t, j, 1)
+	send := func(id byte, from, to line.Position) {
+		e := batch(g, int32(from), 1, from, to)
+		e.TopicID = TopicID{id}
+		j.Done(begin(t, j, e).Seq, 1)
+	}
+	want := func(when string, id byte, earlier line.Position) {
+		t.Helper()
+		for range 2 {
+			if got := register(t, j, 1); got.TopicID != (TopicID{id}) || got.Earlier != earlier {
+				t.Errorf("%s: topic %v, before %d an earlier one; want %v and %d", when, got.TopicID[0], got.Earlier, id, earlier)
+			}
+			j = crash(t, j)
+		}
+	}
+	send(1, 0, 10)
+	send(1, 10, 20)
+	want("one topic", 1, 0)
+	send(2, 20, 30)
+	send(2, 30, 40)
+	want("made anew", 2, 20)
+	if err := j.compactNow(); err != nil {
+		t.Fatal(err)
+	}
+	want("compacted", 2, 20)
+	doubt := batch(g, 40, 1, 40, 50)
+	doubt.TopicID = TopicID{2}
+	begin(t, j, doubt)
+	again := *doubt
+	again.TopicID = TopicID{3}
+	if err := j.Replace([]Seq{doubt.Seq}, []*Entry{&again}); err != nil {
+		t.Fatal(err)
+	}
+	want("a batch in doubt begun for the third", 3, 40)
+}

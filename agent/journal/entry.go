@@ -97,6 +97,8 @@ type Generation struct {
 	From       line.Position // where reading began; Unknown: an earlier journal knew
 	Skips      Skips         // left out on purpose of what is acknowledged
 	Doubles    int64         // records that were sent again without proof that they were missing
+	TopicID    TopicID       // of the topic that its last batch was begun for; all zero: none, or an older version did not say
+	Earlier    line.Position // everything before it was begun for an earlier topic of that name
 	ahead      spans         // acknowledged above Position
 	account    account
 	older      Ref // the one taken up before it with the same path, 0: none

@@ -27,11 +27,13 @@ func (j *Journal) Register(g Generation) (Generation, error) {
 		g.Position, g.Begun, g.Carry, g.Lost, g.ahead = have.Position, have.Begun, have.Carry, have.Lost, have.ahead
 		g.Gaps, g.From, g.Skips, g.Doubles = have.Gaps, have.From, have.Skips, have.Doubles
 		g.Tail, g.TailLength = have.Tail, have.TailLength
+		g.TopicID, g.Earlier = have.TopicID, have.Earlier
 	} else {
 		if g.From != Unknown {
 			g.From = g.Position
 		}
 		g.Ref, g.Begun, g.ahead = j.mu.refs+1, max(g.Begun, g.Position), nil
+		g.TopicID, g.Earlier = TopicID{}, 0
 	}
 	if err := j.write(appendFrame(nil, kindGeneration, g.append)); err != nil {
 		return g, err

@@ -215,7 +215,11 @@ func (s *state) begin(e *Entry) {
 	st.TopicID, st.Producer, st.Begun = e.TopicID, e.Producer, e.Begun
 	st.Producer.Sequence = record.AddSequence(e.Producer.Sequence, e.Count)
 	for _, r := range e.Ranges {
-		if g := s.gens[r.Ref]; g != nil && r.End > g.Begun {
+		g := s.gens[r.Ref]
+		if g == nil {
+			continue
+		}
+		if g.beginsFor(e.TopicID, r.Start-pos(r.Carry)); r.End > g.Begun {
 			g.Begun, g.Carry = r.End, 0
 			g.Tail, g.TailLength = r.Tail, r.TailLength
 		}

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"maps"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/loghaul/loghaul/internal/record"
@@ -125,6 +127,12 @@ func (c *consumer) plan(ctx context.Context, cl *cluster) (map[int32]stretch, er
 	from, err := c.from.resolve(ctx, cl, c.topic, leaders, held)
 	if err != nil {
 		return nil, err
+	}
+	lost := cl.lostFirst(ctx, c.topic, held)
+	for _, p := range slices.Sorted(maps.Keys(lost)) {
+		if c.from.passesOver(lost[p], from[p]) {
+			return nil, lostError("", c.topic, p, lost[p])
+		}
 	}
 	to := map[int32]record.Offset{}
 	if c.to != nil {

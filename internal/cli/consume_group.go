@@ -96,6 +96,9 @@ func (m *member) Setup(s sarama.ConsumerGroupSession) error {
 // committed is what the group has committed in the session's partitions. A claim does not say it where that offset is not
 // there any more.
 func (m *member) committed(s sarama.ConsumerGroupSession) (map[int32]int64, error) {
+	if len(s.Claims()[m.consumer.topic]) == 0 {
+		return nil, nil // others have all partitions; and a question about none has no answer that sarama reads
+	}
 	admin, err := sarama.NewClusterAdminFromClient(m.client) // closing it would close the client
 	if err != nil {
 		return nil, fmt.Errorf("asking what group %s has committed: %w", m.consumer.f.group, err)
@@ -153,6 +156,12 @@ func (m *member) consume(s sarama.ConsumerGroupSession, claim sarama.ConsumerGro
 	if err != nil {
 		return err
 	}
+	if lost, is := cl.lostFirst(ctx, c.topic, held)[p]; is && m.before(claim, lost.end) {
+		if m.hadOf(claim) < 0 {
+			m.stand(s, p, lost.start)
+		}
+		return lostError(c.f.group, c.topic, p, lost)
+	}
 	part, anew := m.startOf(claim, held[p], written[p])
 	if anew {
 		m.commit(s, p, part.from) // at once: when the partition has grown past the old commit, nothing would tell
@@ -186,6 +195,12 @@ func (m *member) hadOf(claim sarama.ConsumerGroupClaim) record.Offset {
 		return record.Offset(had)
 	}
 	return record.Offset(claim.InitialOffset())
+}
+
+// before says whether a claim goes on before an offset that the partition begins with.
+func (m *member) before(claim sarama.ConsumerGroupClaim, first record.Offset) bool {
+	at := m.hadOf(claim)
+	return at >= 0 && at < first || at < 0 && m.consumer.from.kind == atBeginning
 }
 
 // startOf is where a claim goes on: at the group's commit, where retention has not passed it. A group that has committed

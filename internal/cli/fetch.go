@@ -127,8 +127,8 @@ func (f *fetcher) take(ctx context.Context, p *kmsg.FetchResponseTopicPartition)
 		}
 	}
 	if unread != nil && !s.done() {
-		return fmt.Errorf("the batch of %s/%d that should hold offset %d was damaged on the broker's disk or on the way: %w: %s",
-			f.topic, p.Partition, s.from, unread, wayPast(f.group, f.topic, p.Partition, -1))
+		return &damagedBatch{p.Partition, s.from, fmt.Errorf("the batch of %s/%d that should hold offset %d was damaged on the broker's disk or on the way: %w: %s",
+			f.topic, p.Partition, s.from, unread, wayPast(f.group, f.topic, p.Partition, -1))}
 	}
 	return nil
 }
@@ -185,10 +185,23 @@ func (f *fetched) committed(r *record.Reader, show func(*record.Record) error) e
 	return nil
 }
 
+// damagedBatch is the error of a batch that came and cannot be read.
+type damagedBatch struct {
+	partition int32
+	offset    record.Offset
+	err       error
+}
+
+// Error is what the user sees.
+func (d *damagedBatch) Error() string { return d.err.Error() }
+
+// Unwrap gives the reason.
+func (d *damagedBatch) Unwrap() error { return d.err }
+
 // damaged names a batch that cannot be read, and the mend.
 func (f *fetched) damaged(h record.Header, err error) error {
-	return fmt.Errorf("the batch of %s/%d with the offsets %d to %d was damaged on the broker's disk or on the way: %w: %s",
-		f.topic, f.partition, h.BaseOffset, h.LastOffset(), err, wayPast(f.group, f.topic, f.partition, h.NextOffset()))
+	return &damagedBatch{f.partition, h.BaseOffset, fmt.Errorf("the batch of %s/%d with the offsets %d to %d was damaged on the broker's disk or on the way: %w: %s",
+		f.topic, f.partition, h.BaseOffset, h.LastOffset(), err, wayPast(f.group, f.topic, f.partition, h.NextOffset()))}
 }
 
 // wayPast is the mend of what cannot be read; behind it is the next offset, -1 where nobody knows it.

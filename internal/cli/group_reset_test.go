@@ -18,7 +18,7 @@ import (
 // standsAt is where a group has committed in a partition of t; -1: nowhere.
 func standsAt(t *testing.T, at, group string, partition int32) int64 {
 	t.Helper()
-	for _, p := range groupsAt(t, at, exitDone)[group].Partitions {
+	for _, p := range groupsAt(t, at, exitAny)[group].Partitions {
 		if p.Partition == partition {
 			return p.Committed
 		}

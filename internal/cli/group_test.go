@@ -13,9 +13,15 @@ import (
 )
 
 // groupsAt is what status groups says, as a program reads it.
+// exitAny stands for done or degraded: where a broker has been told of damage and is still looking at it.
+const exitAny = -1
+
 func groupsAt(t *testing.T, at string, code int) map[string]groupStatus {
 	t.Helper()
-	o := loghaul(t, "status", "groups", "-o", "json", "--etcd", "none", "--brokers", at).want(t, code)
+	o := loghaul(t, "status", "groups", "-o", "json", "--etcd", "none", "--brokers", at)
+	if code != exitAny {
+		o.want(t, code)
+	}
 	var r struct{ Groups []groupStatus }
 	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
 		t.Fatalf("printed %s: %v", o.stdout, err)

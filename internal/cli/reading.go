@@ -25,6 +25,10 @@ type reading struct {
 func (r *reading) run(ctx context.Context, show func(*fetched) error, idle func() error) error {
 	for {
 		err := r.attempt(ctx, show, idle)
+		var bad *damagedBatch
+		if errors.As(err, &bad) {
+			r.cluster.askCheck(ctx, r.topic, bad)
+		}
 		passes := errors.Is(err, errElsewhere) || errors.Is(err, errUnreachable)
 		if !passes || !r.endless {
 			return err

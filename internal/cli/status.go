@@ -48,7 +48,7 @@ func newStatus(g *globals) *cobra.Command {
 func (g *globals) status(ctx context.Context, kinds []string, watch bool) error {
 	read := func(ctx context.Context) (report, error) { // the groups are the brokers' own and need no etcd
 		groups, disk, err := g.groups(ctx, "")
-		return report{Groups: groups, Disk: disk, kinds: kinds, degraded: disk.waiting()}, err
+		return report{Groups: groups, Disk: disk, kinds: kinds, degraded: disk.degraded()}, err
 	}
 	if kinds[0] != "groups" {
 		c, err := g.dialEtcd()

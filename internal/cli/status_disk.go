@@ -130,6 +130,28 @@ func (d *diskStatus) waiting() string {
 	return "writers wait: " + d.Why
 }
 
+// degraded is the first thing about the disk that someone should look after; empty: nothing. What is lost of the broker's
+// own topics nobody can give up with a trim: it is only told.
+func (d *diskStatus) degraded() string {
+	if why := d.waiting(); why != "" || d == nil {
+		return why
+	}
+	var first string
+	count := 0
+	for _, u := range d.Unreadable {
+		if u.Topic == "__consumer_offsets" || u.Topic == "__transaction_state" {
+			continue
+		}
+		if count++; count == 1 {
+			first = fmt.Sprintf("offsets %d to %d of %s/%d are damaged or lost, until they are put back or trimmed", u.From, u.To-1, u.Topic, u.Partition)
+		}
+	}
+	if count > 1 {
+		first += fmt.Sprintf(", and %s more", plural(count-1, "place"))
+	}
+	return first
+}
+
 // gone is what cannot be read any more, and what was dropped for room, a line for each.
 func (d *diskStatus) gone() []string {
 	if d == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,7 @@ type groupPartition struct {
 	Committed  int64  `json:"committed"` // -1: nothing, and it keeps writers waiting here
 	Latest     int64  `json:"latest"`
 	LagRecords int64  `json:"lag_records"`
-	Lost       int64  `json:"lost_records"` // deleted before the group had read them, not counting what was trimmed, where the broker says that
+	Lost       int64  `json:"lost_records"` // deleted, lost or damaged before the group had read them, not counting what was trimmed, where the broker says that
 	Blocks     bool   `json:"blocks"`
 	Beyond     bool   `json:"beyond_end"` // the group has committed what the partition does not hold, or there is no such partition
 }
@@ -103,7 +104,7 @@ func (s *groupStatus) fill(ctx context.Context, admin sarama.ClusterAdmin, marks
 			continue
 		}
 		first := int64(m.earliest[place.partition])
-		p := groupPartition{Topic: place.topic, Partition: place.partition, Committed: at, Latest: int64(end), Lost: marks.lost[place], Blocks: marks.blocked[place]}
+		p := groupPartition{Topic: place.topic, Partition: place.partition, Committed: at, Latest: int64(end), Lost: marks.lostTo(place, at, first), Blocks: marks.blocked[place]}
 		if p.LagRecords = max(int64(end)-at, 0); at < 0 {
 			p.LagRecords = int64(end) - first
 		} else if !marks.told {
@@ -149,7 +150,8 @@ type marks struct {
 	of      map[string]topicMarks
 	lost    map[groupPlace]int64
 	blocked map[groupPlace]bool
-	told    bool // the broker keeps account of what is lost
+	bad     []diskUnreadable // what nobody can read
+	told    bool             // the broker keeps account of what is lost
 }
 
 // topicMarks are where the partitions of one topic begin and end.
@@ -161,7 +163,7 @@ type topicMarks struct {
 func newMarks(c *cluster, disk *diskStatus) *marks {
 	m := &marks{cluster: c, of: map[string]topicMarks{}, lost: map[groupPlace]int64{}, blocked: map[groupPlace]bool{}}
 	if disk != nil {
-		m.told = true
+		m.told, m.bad = true, disk.Unreadable
 		for _, l := range disk.Lost {
 			m.lost[groupPlace{l.Group, l.Topic, l.Partition}] = l.Records
 		}
@@ -170,6 +172,16 @@ func newMarks(c *cluster, disk *diskStatus) *marks {
 		}
 	}
 	return m
+}
+
+// lostTo counts what a group at an offset has lost in a partition that begins at first: what the broker's account says, and
+// what cannot be read and the group still has before it. What is lost from the beginning is in that account for groups that
+// were there when it was found.
+func (m *marks) lostTo(place groupPlace, at, first int64) int64 {
+	from := record.Offset(max(at, 0))
+	before := unreadable(m.bad, place.topic, place.partition, bounds{from, record.Offset(first)})
+	behind := unreadable(m.bad, place.topic, place.partition, bounds{max(from, record.Offset(first)), math.MaxInt64})
+	return max(m.lost[place], int64(before)) + int64(behind)
 }
 
 // topic has no partition of a topic that is gone or has no leader now: nobody can lag there.

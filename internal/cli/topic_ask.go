@@ -162,6 +162,22 @@ func (c *cluster) topicID(ctx context.Context, d *topicDetail, highest int16) er
 	return nil
 }
 
+// idOf is the topic's id as Kafka writes it, "" from brokers that give none.
+func (c *cluster) idOf(ctx context.Context, topic string) (string, error) {
+	if _, err := c.leaders(ctx, topic); err != nil {
+		return "", err
+	}
+	versions, err := c.versions(ctx)
+	if err != nil {
+		return "", err
+	}
+	d := topicDetail{Topic: topic}
+	if err := c.topicID(ctx, &d, versions[3]); err != nil || strings.Trim(d.ID, "A") == "" { // all zero stands for none
+		return "", err
+	}
+	return d.ID, nil
+}
+
 // settings asks for the topic's configuration.
 func (c *cluster) settings(ctx context.Context, d *topicDetail) error {
 	req := kmsg.NewPtrDescribeConfigsRequest()

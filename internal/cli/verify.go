@@ -32,7 +32,7 @@ func newVerify(g *globals) *cobra.Command {
 		Long: `Agents keep the account of every file in the topic ` + ledger.Topic + `. This reads it, then all records of the topics it names
 (read committed), and shows for each generation of each file how many bytes were read, acknowledged, delivered, left out
 on purpose and lost, with the byte ranges of every gap and every double. What a topic has dropped because of its age or size counts as
-expired. Records without header pos are not judged.`,
+expired. Records without header pos are not judged, and bytes that cannot be judged are counted by themselves; NOTE says why.`,
 		RunE: run(func(ctx context.Context, _ []string) error { return g.verify(ctx, f) }),
 	}
 	fl := cmd.Flags()
@@ -67,7 +67,21 @@ func (g *globals) verify(ctx context.Context, f verifyFlags) error {
 	if err := g.print(map[string]any{"files": emptyNotNull(files)}, verifyTable(files)); err != nil {
 		return err
 	}
+	if asked := f.asked(); len(files) == 0 && asked != "" {
+		return fmt.Errorf("no agent has told of a file that %s names: loghaul verify alone shows all", asked)
+	}
 	return g.verdict(files)
+}
+
+// asked is which files are wanted, as it was typed; empty: all.
+func (f verifyFlags) asked() string {
+	var out []string
+	for _, x := range [][2]string{{"--host", f.host}, {"--path", f.path}, {"--topic", f.topic}} {
+		if x[1] != "" {
+			out = append(out, x[0]+" "+x[1])
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 // matches says whether a file was asked for.
@@ -109,7 +123,10 @@ func readAccounts(ctx context.Context, cl *cluster, f verifyFlags, p waits) (map
 // verifyTopic holds the entries of one topic against its records.
 func (g *globals) verifyTopic(ctx context.Context, cl *cluster, topic string, f verifyFlags, entries []ledger.Entry) ([]verify.File, error) {
 	v := verify.NewTopic(topic, entries, f.matches)
-	err := readAll(ctx, cl, topic, g.waiting(f), v.Take, v.Cut)
+	id, err := cl.idOf(ctx, topic)
+	if v.ID(id); err == nil {
+		err = readAll(ctx, cl, topic, g.waiting(f), v.Take, v.Cut)
+	}
 	if errors.Is(err, errNoTopic) {
 		g.sayf("topic %s is gone, and what was sent to it cannot be judged", topic)
 		v.Gone()
@@ -147,8 +164,14 @@ func readAll(ctx context.Context, cl *cluster, topic string, p waits, show func(
 		return err
 	}
 	want := map[int32]stretch{}
+	lost := cl.lostFirst(ctx, topic, held)
 	for p, b := range held {
-		if want[p] = (stretch{b.start, b.end}); b.start > 0 && cut != nil {
+		want[p] = stretch{b.start, b.end}
+		gone, is := lost[p]
+		switch {
+		case is && (cut == nil || gone.start > 0): // and what was before them is gone on purpose: nobody can tell these apart
+			return lostError("", topic, p, gone)
+		case !is && b.start > 0 && cut != nil:
 			cut(p)
 		}
 	}
@@ -186,9 +209,9 @@ func readAll(ctx context.Context, cl *cluster, topic string, p waits, show func(
 }
 
 func verifyTable(files []verify.File) table {
-	t := table{header: []string{"PATH", "HOST", "GENERATION", "TOPIC", "READ", "ACKED", "DELIVERED", "SKIPPED", "EXPIRED", "LOST", "DOUBLED"}, empty: "no agent has told of such a file"}
+	t := table{header: []string{"PATH", "HOST", "GENERATION", "TOPIC", "READ", "ACKED", "DELIVERED", "SKIPPED", "EXPIRED", "LOST", "DOUBLED", "NOTE"}, empty: "no agent has told of such a file"}
 	for _, f := range files {
-		t.add(f.Path, f.Host, f.Generation, f.Topic, number(f.Read), number(f.Acked), number(f.Delivered), number(f.Skipped), number(f.Expired), ranges(f.Lost), ranges(f.Doubled))
+		t.add(f.Path, f.Host, f.Generation, f.Topic, number(f.Read), number(f.Acked), number(f.Delivered), number(f.Skipped), number(f.Expired), ranges(f.Lost), ranges(f.Doubled), f.Note)
 	}
 	return t
 }
@@ -212,17 +235,20 @@ func ranges(list []verify.Range) string {
 
 // verdict says in one sentence what came out.
 func (g *globals) verdict(files []verify.File) error {
-	var acked int64
+	var judged, unjudged int64
 	var bad []verify.File
 	for _, f := range files {
-		acked += f.Acked
+		judged, unjudged = judged+f.Acked-f.Unjudged, unjudged+f.Unjudged
 		if !f.Whole() {
 			bad = append(bad, f)
 		}
 	}
 	if len(bad) == 0 {
 		if len(files) > 0 {
-			g.sayf("%s, %s acknowledged: each of them is explained, none is there twice", plural(len(files), "generation"), plural(int(acked), "byte"))
+			g.sayf("%s, %s acknowledged: each of them is explained, none is there twice", plural(len(files), "generation"), plural(int(judged), "byte"))
+		}
+		if unjudged > 0 {
+			g.sayf("%s beside them cannot be judged: see NOTE", plural(int(unjudged), "byte"))
 		}
 		return nil
 	}

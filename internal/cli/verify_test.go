@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/loghaul/loghaul/internal/kafka"
+	"github.com/loghaul/loghaul/internal/ledger"
 	"github.com/loghaul/loghaul/internal/record"
 )
 
@@ -80,6 +81,25 @@ func (h *host) verify(code int, args ...string) []verified {
 	return found.Files
 }
 
+// forgetTopicIDs makes the account that of an agent which names no topic ids.
+func (h *host) forgetTopicIDs() {
+	h.t.Helper()
+	o := loghaul(h.t, "consume", ledger.Topic, "--follow=false", "--brokers", h.broker, "--format", `%k %s\n`).want(h.t, exitDone)
+	for _, text := range strings.Split(strings.TrimSpace(o.stdout), "\n") {
+		key, value, _ := strings.Cut(text, " ")
+		e, err := ledger.Read([]byte(value))
+		if err != nil || e.TopicID == "" {
+			h.t.Fatalf("the account has %s: %v", text, err)
+		}
+		e.TopicID, e.Earlier = "", 0
+		plain, err := e.Value()
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		loghaulWith(h.t, string(plain)+"\n", "produce", ledger.Topic, "--key", key, "--brokers", h.broker).want(h.t, exitDone)
+	}
+}
+
 func TestVerifyExplainsEveryByteOfEveryFile(t *testing.T) {
 	h := newHost(t, "web_log:2")
 	loghaul(t, "verify", "--brokers", h.broker).want(t, exitFailed, "topic loghaul.account does not exist")
@@ -102,8 +122,11 @@ func TestVerifyExplainsEveryByteOfEveryFile(t *testing.T) {
 	if got := h.verify(exitDone, "--path", h.path("b*"), "--host", "web-?"); len(got) != 1 || got[0].Acked != 5 {
 		t.Errorf("--path shows %+v", got)
 	}
-	if got := h.verify(exitDone, "--host", "web-2"); len(got) != 0 {
-		t.Errorf("--host shows %+v", got)
+	for _, wrong := range [][]string{{"--host", "web-2"}, {"--path", "/no/such.log"}, {"--topic", "web_lgo"}} {
+		if got := h.verify(exitFailed, wrong...); len(got) != 0 {
+			t.Errorf("%s shows %+v", wrong, got)
+		}
+		loghaul(t, append([]string{"verify", "--brokers", h.broker}, wrong...)...).want(t, exitFailed, "no agent has told of a file that "+strings.Join(wrong, " ")+" names")
 	}
 	if o := loghaul(t, "verify", "--brokers", h.broker).want(t, exitDone, "100 bytes acknowledged: each of them is explained"); !strings.Contains(o.stdout, "GENERATION") {
 		t.Errorf("the table is %s", o.stdout)
@@ -135,6 +158,10 @@ func TestVerifyNamesTheBytesOfAGapAndOfADouble(t *testing.T) {
 	loghaul(t, "topic", "delete", "web_log", "--yes", "--brokers", h.broker).want(t, exitDone)
 	h.verify(exitDone) // what an operator deletes has expired
 	loghaul(t, "topic", "create", "web_log", "--partitions", "1", "--brokers", h.broker).want(t, exitDone)
+	if files := h.verify(exitDone); len(files) != 1 || files[0].Expired != 32 {
+		t.Errorf("in a topic made anew verify finds %+v", files)
+	}
+	h.forgetTopicIDs()
 	if files := h.verify(exitDegraded); len(files) != 1 || len(files[0].Lost) != 1 || files[0].Lost[0].From != 0 || files[0].Lost[0].To != 32 {
 		t.Errorf("in an empty topic verify finds %+v", files)
 	}
@@ -174,5 +201,35 @@ func TestVerifyEndsWhenTheBrokerStaysAway(t *testing.T) {
 		func(int32, *record.Record) { shown++ }, func(int32) { b.end() }) // it is told where the records are, and goes
 	if err == nil || !strings.Contains(err.Error(), "reading topic web_log: no broker for 10ms: run verify again") || told == 0 || shown > 0 {
 		t.Errorf("told %d times that the broker is away, shown %d records, and then: %v", told, shown, err)
+	}
+}
+
+func TestVerifyDoesNotCountAsExplainedWhatItCannotJudge(t *testing.T) {
+	h := newHost(t, "web_log:1")
+	h.put(h.path("a.log"), "0123456\n0123456\n0123456\n")
+	h.input("web", "")
+	h.once()
+	if err := os.RemoveAll(filepath.Join(h.dir, "agent", "journal")); err != nil {
+		t.Fatal(err)
+	}
+	h.once()
+	loghaul(t, "topic", "trim", "web_log", "--before", "2", "--yes", "--brokers", h.broker).want(t, exitDone)
+	o := loghaul(t, "verify", "--brokers", h.broker).want(t, exitDone, "8 bytes acknowledged: each of them is explained", "16 bytes beside them cannot be judged: see NOTE")
+	if !strings.Contains(o.stdout, "NOTE") || !strings.Contains(o.stdout, "the agent lost its journal once") {
+		t.Errorf("the table is %s", o.stdout)
+	}
+}
+
+func TestVerifyAfterATopicWasMadeAnew(t *testing.T) {
+	h := newHost(t, "web_log:1")
+	h.put(h.path("a.log"), "0123456\n0123456\n")
+	h.input("web", "")
+	h.once()
+	loghaul(t, "topic", "delete", "web_log", "--yes", "--brokers", h.broker).want(t, exitDone)
+	loghaul(t, "topic", "create", "web_log", "--partitions", "1", "--brokers", h.broker).want(t, exitDone)
+	h.put(h.path("a.log"), "0123456\n0123456\n0123456\n")
+	h.once()
+	if files := h.verify(exitDone); len(files) != 1 || files[0].Expired != 16 || files[0].Delivered != 8 || files[0].Acked != 24 {
+		t.Errorf("verify finds %+v, want 16 bytes expired and 8 delivered", files)
 	}
 }

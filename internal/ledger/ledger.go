@@ -35,6 +35,9 @@ type Entry struct {
 	Topic      string `json:"topic"`
 	Partition  int32  `json:"partition"` // AnyPartition: its records have no key
 
+	TopicID string `json:"topic_id,omitempty"` // that the last of it went to, as Kafka writes it; "": not known
+	Earlier int64  `json:"earlier,omitempty"`  // everything before it went to an earlier topic of this name
+
 	From    int64 `json:"from"`         // where reading began; Unknown: nobody remembers
 	Read    int64 `json:"read"`         // up to here it was read
 	Acked   int64 `json:"acked"`        // up to here every byte is acknowledged or was left out on purpose
@@ -88,7 +91,7 @@ func Read(value []byte) (Entry, error) {
 	if e.Version != version {
 		return e, fmt.Errorf("an entry of %s is of version %d and this program knows version %d: use the newer program", Topic, e.Version, version)
 	}
-	if e.Acked < 0 || e.From < Unknown || e.Tail < 0 || e.Tail > e.Acked || e.Topic == "" || e.Generation == "" {
+	if e.Acked < 0 || e.From < Unknown || e.Tail < 0 || e.Tail > e.Acked || e.Earlier < 0 || e.Topic == "" || e.Generation == "" {
 		return e, fmt.Errorf("an entry of %s makes no sense: %.200s", Topic, value)
 	}
 	return e, nil

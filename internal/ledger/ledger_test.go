@@ -10,7 +10,7 @@ import (
 var entry = Entry{
 	Host: "web-1", Path: "/var/log/a.log", Generation: "1f0c9a3e", Topic: "web_log", Partition: 3, From: 5, Read: 100, Acked: 90, Tail: 7, Waiting: 10,
 	Skipped: Skipped{Filters: 7, LongLines: 2, Start: 5}, Lost: 4, Gaps: []Gap{{From: 20, To: 24, AtLeast: true}}, PossibleDoubles: 1, Ended: true,
-	Time: time.UnixMilli(1764000000000).UTC(),
+	TopicID: "AQAAAAAAAAAAAAAAAAAAAA", Earlier: 8, Time: time.UnixMilli(1764000000000).UTC(),
 }
 
 func TestAnEntryIsReadBackAsItWasWritten(t *testing.T) {

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -17,7 +18,10 @@ func (t *Topic) judge(e *ledger.Entry, s *seen) File {
 	from := e.From
 	if from == ledger.Unknown {
 		from = s.begins(e.Acked)
-		f.Note = "the agent lost its journal once: where it began is not known, and what lies before its first record is not judged"
+		f.note("the agent lost its journal once: where it began is not known, and what lies before its first record is not judged")
+	}
+	if n := len(s.lines); n > 0 && s.lines[n-1].to > e.Read {
+		f.note("the account is behind the topic: agents send it every few seconds")
 	}
 	explained := slices.Clone(s.skipped)
 	explained, _ = explained.add(span{e.Acked - e.Tail, e.Acked})
@@ -26,14 +30,35 @@ func (t *Topic) judge(e *ledger.Entry, s *seen) File {
 	for _, x := range s.lines {
 		all, _ = all.add(x)
 	}
-	expired := t.expiredTo(e, s)
-	for _, x := range all.without(span{from, e.Acked}) {
-		if gone := (span{x.from, min(x.to, expired)}); gone.length() > 0 {
+	t.miss(&f, e, all, span{from, e.Acked}, t.expiredTo(e, s))
+	for _, x := range s.doubled {
+		f.Doubled = append(f.Doubled, Range{From: x.from, To: x.to})
+	}
+	return f
+}
+
+// miss tells what of the judged bytes is not in all: before the position expired it has
+// expired, unless the agent itself says that it is lost.
+func (t *Topic) miss(f *File, e *ledger.Entry, all spans, judged span, expired int64) {
+	gaps := gapsOf(e)
+	for _, x := range all.without(judged) {
+		for _, gone := range gaps.without(span{x.from, min(x.to, expired)}) {
 			f.Expired += gone.length()
-			x.from = gone.to
+			all, _ = all.add(gone)
 		}
-		if x.length() > 0 {
-			f.Lost = append(f.Lost, split(x, e.Gaps)...)
+	}
+	if f.Expired > 0 && (e.Earlier > 0 || t.another(e)) {
+		f.note("the topic was made anew: what went to the one before it has expired with that")
+	}
+	for _, x := range all.without(judged) {
+		f.Lost = append(f.Lost, split(x, gaps)...)
+	}
+	if e.From == ledger.Unknown {
+		f.Unjudged = judged.from
+		for _, g := range gaps { // what the agent says itself needs no judgement
+			for _, x := range all.without(span{g.from, min(g.to, judged.from)}) {
+				f.Lost, f.Unjudged = append(f.Lost, split(x, gaps)...), f.Unjudged-x.length()
+			}
 		}
 	}
 	for _, g := range e.Gaps { // behind what was ever acknowledged: a truncation took it
@@ -41,10 +66,12 @@ func (t *Topic) judge(e *ledger.Entry, s *seen) File {
 			f.Lost = append(f.Lost, Range{From: max(g.From, e.Acked), To: g.To, Known: true, AtLeast: g.AtLeast})
 		}
 	}
-	for _, x := range s.doubled {
-		f.Doubled = append(f.Doubled, Range{From: x.from, To: x.to})
-	}
-	return f
+	slices.SortStableFunc(f.Lost, func(a, b Range) int { return cmp.Compare(a.From, b.From) })
+}
+
+// another says whether the last of a generation went to another topic of this name.
+func (t *Topic) another(e *ledger.Entry) bool {
+	return t.id != "" && e.TopicID != "" && e.TopicID != t.id
 }
 
 // begins is the first byte that a record tells of, or end when none does.
@@ -70,8 +97,13 @@ func within(lines, what spans, from int64) (n int64) {
 }
 
 // expiredTo is up to where the bytes of a generation may have gone with the oldest
-// records of its partitions: everything before the first of its records there.
+// records of its partitions: everything before the first of its records there. What went
+// to an earlier topic of the same name is gone with that.
 func (t *Topic) expiredTo(e *ledger.Entry, s *seen) (to int64) {
+	if t.another(e) {
+		return math.MaxInt64
+	}
+	to = e.Earlier
 	for p := range t.cut {
 		first, there := s.first[p]
 		switch {
@@ -84,12 +116,16 @@ func (t *Topic) expiredTo(e *ledger.Entry, s *seen) (to int64) {
 	return to
 }
 
-// split tells apart which parts of a gap the agent knows of.
-func split(x span, gaps []ledger.Gap) (out []Range) {
-	var known spans
-	for _, g := range gaps {
+// gapsOf are the bytes of which the agent itself says that they are nowhere.
+func gapsOf(e *ledger.Entry) (known spans) {
+	for _, g := range e.Gaps {
 		known, _ = known.add(span{g.From, g.To})
 	}
+	return known
+}
+
+// split tells apart which parts of a gap the agent knows of.
+func split(x span, known spans) (out []Range) {
 	for _, y := range known.without(x) {
 		out = append(out, Range{From: y.from, To: y.to})
 	}
@@ -118,6 +154,7 @@ func (t *Topic) alone(host, path string, g line.Generation, s *seen) File {
 	}
 	f := t.judge(&e, s)
 	f.Skipped -= max(0, e.From)
-	f.Note = "no account of it: only what lies between its first record and its last is judged"
+	f.Unjudged = max(0, e.From)
+	f.note("no account of it: only what lies between its first record and its last is judged")
 	return f
 }

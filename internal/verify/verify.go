@@ -24,6 +24,7 @@ type Topic struct {
 	keyed   map[place]*seen           // by key and generation
 	keyless map[line.Generation]*seen // records without a key: anybody's
 	cut     map[int32]bool            // partitions whose oldest records are gone
+	id      string                    // as Kafka writes it; "": not known
 	entries []ledger.Entry
 	wanted  func(host, path string) bool
 	strange int64 // records that carry no pos
@@ -62,6 +63,9 @@ func (t *Topic) Full() bool { return t.apart > t.most }
 // Cut says that the oldest records of a partition are gone: what is missing before the
 // first that is left has expired.
 func (t *Topic) Cut(partition int32) { t.cut[partition] = true }
+
+// ID says which topic of its name it is: what went to another one has expired with it.
+func (t *Topic) ID(id string) { t.id = id }
 
 // Gone says that the topic is not there any more: all of it has expired.
 func (t *Topic) Gone() {
@@ -145,7 +149,16 @@ type File struct {
 	Lost       []Range        `json:"lost"`
 	Doubled    []Range        `json:"doubled"`
 	Doubtful   int64          `json:"possible_doubles"` // records sent again without proof
-	Note       string         `json:"note,omitempty"`   // what could not be judged
+	Unjudged   int64          `json:"unjudged"`         // bytes of Acked of which nothing can be said; Note says why
+	Note       string         `json:"note,omitempty"`   // what could not be judged, and what looks odd and is not
+}
+
+// note adds a sentence to the notes.
+func (f *File) note(sentence string) {
+	if f.Note != "" {
+		f.Note += "; "
+	}
+	f.Note += sentence
 }
 
 // Range is a run of a generation's bytes.
@@ -172,7 +185,8 @@ func (t *Topic) Result() []File {
 		delete(keyed, key)
 		f := t.judge(e, together(s, t.keyless[g]))
 		if t.keyless[g] != nil && names[g] > 1 {
-			f.Lost, f.Doubled, f.Note = nil, nil, "several files have this generation's digits and their records no key"
+			f.Lost, f.Doubled, f.Expired, f.Unjudged = []Range{}, []Range{}, 0, f.Acked
+			f.note("several files have this generation's digits and their records no key: none of them is judged")
 		}
 		delete(keyless, g)
 		out = append(out, f)

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/loghaul/loghaul/internal/ledger"
@@ -57,7 +58,7 @@ func TestLinesThatCameAfterTheAccountAreNoTrouble(t *testing.T) {
 	topic := NewTopic("t", []ledger.Entry{entry()}, nil)
 	lines(topic, 0, "h:/p", 0, 100)
 	lines(topic, 0, "h:/p", 120, 150) // 100 to 120 is on its way to another partition
-	if f := one(t, topic); !f.Whole() || f.Delivered != 130 {
+	if f := one(t, topic); !f.Whole() || f.Delivered != 130 || !strings.Contains(f.Note, "the account is behind the topic") {
 		t.Errorf("it says %+v", f)
 	}
 }
@@ -77,8 +78,15 @@ func TestAfterALostJournalTheBeginningIsNotJudged(t *testing.T) {
 	e.From = ledger.Unknown
 	topic := NewTopic("t", []ledger.Entry{e}, nil)
 	lines(topic, 0, "h:/p", 30, 100)
-	if f := one(t, topic); !f.Whole() || f.Note == "" || f.Delivered != 70 || f.Skipped != 0 {
+	if f := one(t, topic); !f.Whole() || f.Note == "" || f.Delivered != 70 || f.Skipped != 0 || f.Unjudged != 30 {
 		t.Errorf("it says %+v", f)
+	}
+	e.Lost, e.Gaps = 10, []ledger.Gap{{From: 5, To: 15}}
+	topic = NewTopic("t", []ledger.Entry{e}, nil)
+	topic.Cut(0)
+	lines(topic, 0, "h:/p", 30, 100)
+	if f := one(t, topic); len(f.Lost) != 1 || f.Lost[0] != (Range{From: 5, To: 15, Known: true}) || f.Unjudged != 20 {
+		t.Errorf("the agent itself counts 5-15 as lost and it says %+v", f)
 	}
 }
 
@@ -102,7 +110,7 @@ func TestRecordsWithoutAKeyBelongToTheirGeneration(t *testing.T) {
 	other.Path = "/q"
 	topic.entries = append(topic.entries, other)
 	for _, f := range topic.Result() {
-		if f.Note == "" || !f.Whole() {
+		if f.Note == "" || !f.Whole() || f.Unjudged != f.Acked {
 			t.Errorf("two files of the same digits and no key: it says %+v", f)
 		}
 	}
@@ -115,7 +123,7 @@ func TestFilesThatNoAccountTellsOfAreJudgedByTheirRecords(t *testing.T) {
 	topic.Take(0, &record.Record{Key: []byte("k"), Value: []byte("somebody else's")})
 	topic.Take(0, &record.Record{Headers: []record.KV{{Key: []byte(line.HeaderPos), Value: []byte("nonsense")}}})
 	f := one(t, topic)
-	if f.Host != "h" || f.Path != "/p" || f.Generation != "0000002a" || f.Note == "" || len(f.Lost) != 1 || f.Lost[0] != (Range{From: 80, To: 90}) {
+	if f.Unjudged != 50 || f.Acked != 100 || f.Host != "h" || f.Path != "/p" || f.Generation != "0000002a" || f.Note == "" || len(f.Lost) != 1 || f.Lost[0] != (Range{From: 80, To: 90}) {
 		t.Errorf("it says %+v", f)
 	}
 	if topic.Strange() != 2 {
@@ -156,5 +164,40 @@ func TestFilesThatNobodyAskedForAreNotKept(t *testing.T) {
 	}
 	if topic.apart != 1 {
 		t.Errorf("%d runs are kept, want that of the file that was asked for", topic.apart)
+	}
+}
+
+func TestWhatWasGivenUpIsLostAlsoWhenItsTopicIsGone(t *testing.T) {
+	e := entry()
+	e.Lost, e.Gaps = 30, []ledger.Gap{{From: 20, To: 50}}
+	topic := NewTopic("t", []ledger.Entry{e}, nil)
+	topic.Gone()
+	if f := one(t, topic); f.Expired != 70 || len(f.Lost) != 1 || f.Lost[0] != (Range{From: 20, To: 50, Known: true}) {
+		t.Errorf("it says %+v", f)
+	}
+	topic = NewTopic("t", []ledger.Entry{e}, nil)
+	topic.Cut(0)
+	lines(topic, 0, "h:/p", 60, 100)
+	if f := one(t, topic); f.Expired != 30 || len(f.Lost) != 1 || f.Lost[0] != (Range{From: 20, To: 50, Known: true}) {
+		t.Errorf("with its newest records still there it says %+v", f)
+	}
+}
+
+func TestWhatWentToAnEarlierTopicOfTheNameHasExpired(t *testing.T) {
+	e := entry()
+	e.TopicID = "one"
+	for id, expired := range map[string]int64{"one": 0, "another": 100, "": 0} { // "": an old broker gives none
+		topic := NewTopic("t", []ledger.Entry{e}, nil)
+		topic.ID(id)
+		if f := one(t, topic); f.Expired != expired || f.Whole() != (expired > 0) {
+			t.Errorf("in the topic %q it says %+v", id, f)
+		}
+	}
+	e.Earlier = 40
+	topic := NewTopic("t", []ledger.Entry{e}, nil)
+	topic.ID("one")
+	lines(topic, 0, "h:/p", 50, 100)
+	if f := one(t, topic); f.Expired != 40 || len(f.Lost) != 1 || f.Lost[0] != (Range{From: 40, To: 50}) || !strings.Contains(f.Note, "made anew") {
+		t.Errorf("made anew at 40 and 40-50 missing, it says %+v", f)
 	}
 }
