@@ -203,13 +203,18 @@ func (s *Stream) await(now time.Time) {
 	if s.awaiting.IsZero() {
 		s.awaiting = now
 	}
-	s.wake(now.Add(keepWatch))
+	if s.awaits() {
+		s.wake(now.Add(keepWatch))
+	}
 }
 
 // awaits says whether that is so, and not for ever: the other Stream may be kept from looking.
 func (s *Stream) awaits() bool {
-	return !s.awaiting.IsZero() && s.now().Sub(s.awaiting) < answerMost
+	return s.foreign != (fileKey{}) && !s.awaiting.IsZero() && s.now().Sub(s.awaiting) < awaitMost
 }
+
+// awaitMost is how long the file is looked at often, and --once waits for it.
+const awaitMost = 10 * time.Second
 
 // leave gives the file back, with how far it was read; gone: there is no such file any more.
 func (o *Owners) leave(key fileKey, s *Stream, cp Checkpoint, gone bool) {

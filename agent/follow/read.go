@@ -16,20 +16,8 @@ func (s *Stream) read(g *generation, buf []byte) (Chunk, error) {
 		return Chunk{}, fmt.Errorf("reading %s: a buffer of %d bytes, at least %d are needed", g.name, len(buf), leastBuffer)
 	}
 	for again := false; ; {
-		if g.arch != nil {
-			if err := s.enterArchive(g); err == ErrIdle {
-				return s.notice()
-			} else if err != nil {
-				return Chunk{}, err
-			}
-		}
-		if !g.file.open() {
-			if !g.stirred && !g.ending {
-				return Chunk{}, ErrIdle // as Look saw it, and it is not worth a descriptor
-			}
-			if here, err := s.reopen(g); err != nil || !here {
-				return s.noticeOr(err)
-			}
+		if ready, c, err := s.readable(g); !ready {
+			return c, err
 		}
 		final := g.ending || s.finish // before the read: then its end is the end
 		n, err := g.file.pread(buf, int64(g.pos)-int64(g.tailLen))
@@ -73,6 +61,29 @@ func (s *Stream) read(g *generation, buf []byte) (Chunk, error) {
 			return Chunk{}, ErrBuffer
 		}
 	}
+}
+
+// readable sees to it that g can be read; if it cannot, c and err are what read answers.
+func (s *Stream) readable(g *generation) (ready bool, c Chunk, err error) {
+	if g.arch != nil {
+		if err := s.enterArchive(g); err == ErrIdle {
+			c, err = s.notice()
+			return false, c, err
+		} else if err != nil {
+			return false, Chunk{}, err
+		}
+	}
+	if g.file.open() {
+		return true, Chunk{}, nil
+	}
+	if !g.stirred && !g.ending {
+		return false, Chunk{}, ErrIdle // as Look saw it, and it is not worth a descriptor
+	}
+	if here, err := s.reopen(g); err != nil || !here {
+		c, err = s.noticeOr(err)
+		return false, c, err
+	}
+	return true, Chunk{}, nil
 }
 
 // next cuts the next chunk from buf, which holds the tail before g.pos and what

@@ -206,6 +206,7 @@ func (s *Stream) arrive(info fileInfo, now time.Time) error {
 		}
 	}
 	if s.foreign == info.key && s.cfg.Owners.held(info.key, s) {
+		s.awaiting = time.Time{}
 		return nil
 	}
 	leave, start := s.leaveToKin(info, now)
