@@ -84,7 +84,7 @@ func candidates(bases []string, allow func(real string) error, told func(name st
 // candidatesNow is candidates; moved says that some were renamed before they could be opened.
 func candidatesNow(bases []string, allow func(real string) error, told func(name string, err error)) (found []candidate, moved bool, err error) {
 	name := filepath.Base(bases[0])
-	sibs, err := beside(bases[0], func(n string, all []string) bool {
+	sibs, err := beside(bases[0], bases, func(n string, all []string) bool {
 		from, ok := archive.Trim(n)
 		return ok && slices.ContainsFunc(bases, func(base string) bool {
 			base = filepath.Base(base)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,7 +26,7 @@ func relatives(name string) ([]sibling, error) { return rotatedFrom(name, bases(
 
 // rotatedFrom lists the files beside name that bear a rotated form of one of names, oldest first.
 func rotatedFrom(name string, names ...string) ([]sibling, error) {
-	found, err := beside(name, func(n string, _ []string) bool {
+	found, err := beside(name, names, func(n string, _ []string) bool {
 		return slices.ContainsFunc(names, func(base string) bool { return rotated(filepath.Base(base), n) })
 	})
 	slices.SortStableFunc(found, func(a, b sibling) int {
@@ -70,10 +69,11 @@ const listingsMost = 40
 // clockTick is within which two changes of a folder may bear the same time.
 const clockTick = 10 * time.Millisecond
 
-// beside lists the files in base's folder that wanted says yes to, who is told all names.
+// beside lists the files in base's folder that begin as one of names does without its extension and that
+// wanted says yes to, who is told all names, sorted.
 // While a rotator is at work a listing can miss what is being renamed, so the folder is
 // listed until it has kept still; what any of the listings has found counts.
-func beside(base string, wanted func(name string, all []string) bool) ([]sibling, error) {
+func beside(base string, names []string, wanted func(name string, all []string) bool) ([]sibling, error) {
 	dir, _ := filepath.Split(base)
 	var found []sibling
 	at := map[fileKey]int{} // in found
@@ -82,10 +82,11 @@ func beside(base string, wanted func(name string, all []string) bool) ([]sibling
 		if err != nil {
 			return nil, err
 		}
-		now, err := list(dir, wanted)
+		all, err := namesIn(dir, before)
 		if err != nil {
 			return nil, err
 		}
+		now := list(dir, all, names, wanted)
 		for _, sib := range now {
 			if i, there := at[sib.info.key]; there {
 				found[i] = sib
@@ -110,27 +111,21 @@ func beside(base string, wanted func(name string, all []string) bool) ([]sibling
 	return found, nil
 }
 
-func list(dir string, wanted func(name string, all []string) bool) ([]sibling, error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	var found []sibling
-	for _, n := range names {
-		if !wanted(n, names) {
-			continue
-		}
-		info, err := statName(filepath.Join(dir, n))
-		if err == nil && info.mode.IsRegular() {
-			found = append(found, sibling{name: filepath.Join(dir, n), info: info})
+func list(dir string, all, names []string, wanted func(name string, all []string) bool) (found []sibling) {
+	asked := map[string]bool{}
+	for _, base := range names {
+		for _, n := range beginning(all, stem(filepath.Base(base))) {
+			if asked[n] || !wanted(n, all) {
+				continue
+			}
+			asked[n] = true
+			info, err := statName(filepath.Join(dir, n))
+			if err == nil && info.mode.IsRegular() {
+				found = append(found, sibling{name: filepath.Join(dir, n), info: info})
+			}
 		}
 	}
-	return found, nil
+	return found
 }
 
 // rotated says whether name is what base is renamed to when it is rotated:
