@@ -106,7 +106,9 @@ func TestConsumeSaysWhatIsLostFromTheBeginning(t *testing.T) {
 			}
 		}
 	})
-	quiet := func(args ...string) { loghaul(t, append([]string{"consume", "t", "--follow=false", "--brokers", at}, args...)...).want(t, exitDone) }
+	quiet := func(args ...string) {
+		loghaul(t, append([]string{"consume", "t", "--follow=false", "--brokers", at}, args...)...).want(t, exitDone)
+	}
 	lost := func(way string, args ...string) {
 		t.Helper()
 		o := loghaul(t, append([]string{"consume", "t", "--follow=false", "--brokers", at}, args...)...).want(t, exitFailed,
