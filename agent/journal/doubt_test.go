@@ -151,6 +151,24 @@ func TestWhatIsFoundInATopicIsNotReadAgain(t *testing.T) {
 	}
 }
 
+// The last batch before a crash is confirmed after what an unremembered life sent behind it
+// was found: the hash of the bytes before its end says nothing about where reading goes on.
+func TestABatchConfirmedAfterWhatLiesBehindItLeavesNoHashOfItsEnd(t *testing.T) {
+	j := open(t, t.TempDir())
+	g := register(t, j, 1)
+	e := begin(t, j, batch(g, 0, 1, 0, 100))
+	if err := j.Found(g.Ref, 100, 300, 77, 9); err != nil {
+		t.Fatal(err)
+	}
+	j.Done(e.Seq, 7)
+	for range 2 {
+		if k, _ := j.Get(g.Ref); k.Begun != 300 || k.TailLength != 0 {
+			t.Errorf("generation %+v: the hash of the bytes before 100 is taken for that of those before 300", k)
+		}
+		j = crash(t, j)
+	}
+}
+
 func TestTheFloorHoldsThroughEpochsAndFallsWithTheTopic(t *testing.T) {
 	j := open(t, t.TempDir())
 	g := register(t, j, 1)

@@ -272,7 +272,9 @@ func (s *state) anyOpen(at Partition) bool {
 func (g *Generation) acknowledge(x span) {
 	g.ahead = g.ahead.add(x.from, x.to)
 	g.Position, g.ahead = g.ahead.settle(g.Position)
-	g.Begun = max(g.Begun, g.Position)
+	if g.Position > g.Begun { // by what was found stored behind it: what stands before that is not known here
+		g.Begun, g.Carry, g.Tail, g.TailLength = g.Position, 0, 0, 0
+	}
 	g.account.changed = true
 }
 
